@@ -1,0 +1,47 @@
+"""Who asks: a key in the Authorization header, checked in the transaction of the request."""
+
+import hmac
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.db import Connection, servers
+from app.errors import InvalidKey, MissingKey, ScopeMissing, UnknownServer
+from app.types import Key, Scope, Server
+
+BOOTSTRAP = Key("bootstrap", frozenset({"admin"}), None)
+
+
+def read_bearer(request: Request) -> bytes:
+    """The digest of the key that the caller sent. Raises MissingKey before anything else of the request is looked at."""
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not key.strip():
+        raise MissingKey
+    return servers.digest_of(key.strip())
+
+
+Credentials = Annotated[bytes, Depends(read_bearer)]
+
+
+def authorise(connection: Connection, request: Request, digest: bytes, scope: Scope) -> Key:
+    """The key, if it is good for this. Raises InvalidKey, ScopeMissing."""
+    return _check(request, digest, servers.find_access(connection, digest, None)[0], scope)
+
+
+def open_server(connection: Connection, request: Request, digest: bytes, scope: Scope, server_id: str) -> Server:
+    """The server, if the key may do this there. A server that the key may not see is as unknown as one that is not there."""
+    found, server = servers.find_access(connection, digest, server_id)
+    key = _check(request, digest, found, scope)
+    if server is None or (key.server_id is not None and key.server_id != server.id):
+        raise UnknownServer
+    return server
+
+
+def _check(request: Request, digest: bytes, found: Key | None, scope: Scope) -> Key:
+    is_bootstrap = hmac.compare_digest(digest, request.app.state.admin_digest)
+    key = BOOTSTRAP if is_bootstrap else found
+    if key is None:
+        raise InvalidKey
+    if not key.allows(scope):
+        raise ScopeMissing(f"This key does not have the scope {scope} that the call needs.")
+    return key

@@ -1,0 +1,11 @@
+"""What Prometheus reads at /metrics."""
+
+from prometheus_client import Counter, Histogram
+
+SECONDS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.0, 2.0, 5.0, 15.0)
+
+REQUEST_SECONDS = Histogram("palate_request_seconds", "Time to answer a request.", ["method", "route", "status"], buckets=SECONDS)
+SEARCH_SECONDS = Histogram("palate_search_seconds", "Time from the user's context to a slate.", buckets=SECONDS)
+FALLBACKS = Counter("palate_fallbacks_total", "Answers that were not personal, by source, or degraded, by cause.", ["cause"])
+SHORT_LISTS = Counter("palate_short_lists_total", "Answers with fewer items than asked for: the library had no more to give.")
+INGESTED_ROWS = Counter("palate_ingested_rows_total", "Rows received, by kind and what became of them.", ["kind", "outcome"])

@@ -1,0 +1,87 @@
+"""Around every request: an id, a time, a log line, headers that browsers heed."""
+
+import time
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import structlog
+
+from app.api.metrics import REQUEST_SECONDS
+
+log = structlog.get_logger()
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+SECURITY_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"x-frame-options", b"DENY"),
+]
+# Asked for every few seconds by monitors: not worth a line each.
+QUIET_ROUTES = ("/health/live", "/health/ready", "/api/health", "/metrics")
+
+
+class RequestLog:
+    """ASGI middleware. Logs the route, not the URL: an address may hold an id that is a secret."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = uuid.uuid4().hex
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        started = time.perf_counter()
+        status = 500
+
+        async def send_with_headers(message: MutableMapping[str, Any]) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode()), *SECURITY_HEADERS]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_headers)
+        finally:
+            self._record(scope, status, time.perf_counter() - started)
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        REQUEST_SECONDS.labels(scope["method"], route, status).observe(seconds)
+        if route not in QUIET_ROUTES:
+            log.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))
+
+
+class OperatorPages:
+    """ASGI middleware: /metrics and /docs answer only whom the setting names."""
+
+    PATHS = ("/metrics", "/docs", "/openapi.json")
+
+    def __init__(self, app: App, who: str) -> None:
+        self.app, self.who = app, who
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and self._path(scope) in self.PATHS and not self._may(scope):
+            await send({"type": "http.response.start", "status": 404, "headers": [(b"content-type", b"application/problem+json")]})
+            body = b'{"type":"about:blank","title":"Not Found","status":404,"detail":"There is nothing at this address."}'
+            await send({"type": "http.response.body", "body": body})
+            return
+        await self.app(scope, receive, send)
+
+    def _path(self, scope: Scope) -> str:
+        path: str = scope["path"]
+        return path.removeprefix(scope.get("root_path", ""))
+
+    def _may(self, scope: Scope) -> bool:
+        if self.who != "loopback":
+            return self.who == "anyone"
+        client = scope.get("client")
+        return client is not None and (client[0].startswith("127.") or client[0] in ("::1", "testclient"))

@@ -1,0 +1,75 @@
+"""Errors as `application/problem+json` (RFC 9457), with a detail that a person can act on and nothing secret."""
+
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from app.db import DBAPIError, PoolTimeout, is_passing
+from app.errors import NotReady, PalateError
+
+log = structlog.get_logger()
+
+MEDIA_TYPE = "application/problem+json"
+PROBLEM_SCHEMA = {
+    "type": "object",
+    "properties": {"title": {"type": "string"}, "status": {"type": "integer"}, "detail": {"type": "string"}},
+    "required": ["title", "status", "detail"],
+}
+
+
+def problem(status: int, title: str, detail: str, headers: dict[str, str] | None = None) -> Response:
+    content = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return JSONResponse(content, status, headers, media_type=MEDIA_TYPE)
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI descriptions of the errors that an endpoint may answer."""
+    return {status: {"description": "Problem", "content": {MEDIA_TYPE: {"schema": PROBLEM_SCHEMA}}} for status in statuses}
+
+
+def install(app: FastAPI) -> None:
+    app.add_exception_handler(PalateError, _palate_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(DBAPIError, _database_error)
+    app.add_exception_handler(PoolTimeout, _busy)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def _palate_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, PalateError)
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {"Retry-After": "5"} if error.status == 503 else None
+    return problem(error.status, error.title, str(error), headers)
+
+
+def _invalid(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    faults = [f"{'.'.join(str(part) for part in fault['loc'][1:])}: {fault['msg']}" for fault in error.errors()[:3]]
+    return problem(422, "Malformed request", "; ".join(faults))
+
+
+def _http_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    details = {404: "There is nothing at this address.", 405: "This address does not take that method."}
+    return problem(error.status_code, str(error.detail), details.get(error.status_code, str(error.detail)), dict(error.headers or {}))
+
+
+def _database_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DBAPIError)
+    if is_passing(error):
+        return _palate_error(request, NotReady())
+    return _unexpected(request, error)
+
+
+def _busy(_request: Request, _error: Exception) -> Response:
+    return problem(503, "Busy", "More requests are under way than this server takes. Try again in a moment.", {"Retry-After": "1"})
+
+
+def _unexpected(_request: Request, error: Exception) -> Response:
+    # The text of a database error repeats the values of the statement, so only its kind and place are logged.
+    log.error("unexpected error", error=type(error).__name__, exc_info=None if isinstance(error, DBAPIError) else error)
+    return problem(500, "Internal error", "Something went wrong here. The log of the service says more under this request's id.")

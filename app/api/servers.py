@@ -1,0 +1,68 @@
+"""PUT /servers/{server_id}, GET /servers, GET /users"""
+
+from typing import Any, Literal
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict
+
+from app.api.auth import Credentials, authorise, open_server
+from app.api.parameters import ServerId, ServerPath
+from app.api.problems import documented
+from app.connect.bodies import Word
+from app.db import servers
+from app.types import Server
+
+router = APIRouter(tags=["servers"])
+
+
+class ServerSettings(BaseModel):
+    """What a missing row means on this server. Hidden by default: a limit should err towards the careful side."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    unrated: Literal["hide", "show"] = "hide"
+    without_library: Literal["hide", "show"] = "hide"
+
+
+class ServerBody(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    name: Word
+    kind: Literal["jellyfin", "emby", "plex", "api"] = "api"
+    settings: ServerSettings = ServerSettings()
+
+
+@router.put("/servers/{server_id}", responses=documented(401, 403, 404, 422, 503) | {201: {"description": "Registered"}})
+def put_server(request: Request, response: Response, key: Credentials, server_id: ServerPath, body: ServerBody) -> dict[str, Any]:
+    """Register a media server, or change what is known of it."""
+    with request.app.state.work.begin() as connection:
+        found = authorise(connection, request, key, "admin")
+        if found.server_id is not None:
+            open_server(connection, request, key, "admin", server_id)
+        server, is_new = servers.put_server(connection, server_id, body.name, body.kind, body.settings.model_dump())
+    response.status_code = 201 if is_new else 200
+    return _answer(server)
+
+
+@router.get("/servers", responses=documented(401, 403, 503))
+def get_servers(request: Request, key: Credentials) -> dict[str, Any]:
+    """The servers that this key may see."""
+    with request.app.state.serve.begin() as connection:
+        found = authorise(connection, request, key, "read")
+        return {"servers": [_answer(server) for server in servers.list_servers(connection, found.server_id)]}
+
+
+@router.get("/users", responses=documented(401, 403, 404, 422, 503))
+def get_users(request: Request, key: Credentials, server_id: ServerId) -> dict[str, Any]:
+    """The users of a server."""
+    with request.app.state.serve.begin() as connection:
+        server = open_server(connection, request, key, "read", server_id)
+        users = servers.list_users(connection, server.id)
+    return {
+        "users": [{"user_id": user.external_id, "name": user.name, "n_plays": user.n_plays, "has_taste": user.has_taste} for user in users]
+    }
+
+
+def _answer(server: Server) -> dict[str, Any]:
+    settings = ServerSettings(**server.settings).model_dump()
+    return {"server_id": server.external_id, "name": server.name, "kind": server.kind, "settings": settings}

@@ -1,0 +1,93 @@
+"""The SQLAlchemy engine, and whether the database behind it can hold Palate."""
+
+from typing import Any
+
+from psycopg.types.numeric import Int8Dumper
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from app.errors import DatabaseUnsuitable, NotReady
+
+MIN_POSTGRES = 150000
+MIN_PGVECTOR = (0, 8, 4)
+
+SHARED_OPTIONS = {
+    # Costs of compiling a query pass its gain at these sizes.
+    "jit": "off",
+    "hnsw.iterative_scan": "relaxed_order",
+    "hnsw.ef_search": "200",
+}
+SERVE_OPTIONS = {
+    **SHARED_OPTIONS,
+    # Planning the retrieval statement costs as much as running it; its LIMIT is a literal, so that the
+    # generic plan is the right one (EXPERIMENTS, search).
+    "plan_cache_mode": "force_generic_plan",
+    "statement_timeout": "15s",
+}
+WORK_OPTIONS = {**SHARED_OPTIONS, "plan_cache_mode": "force_custom_plan"}
+
+
+def serving_engine(url: str, pool_size: int) -> Engine:
+    """For requests: every statement is prepared at once and planned once a connection."""
+    return _engine(url, SERVE_OPTIONS, pool_size=pool_size, max_overflow=0, pool_timeout=10, prepare_threshold=0)
+
+
+def working_engine(url: str, pool_size: int = 4) -> Engine:
+    """For ingest, jobs and commands: planned for the values at hand, no time limit on a statement."""
+    return _engine(url, WORK_OPTIONS, pool_size=pool_size, max_overflow=0, pool_timeout=60, prepare_threshold=None)
+
+
+def _engine(url: str, options: dict[str, str], *, prepare_threshold: int | None, **pool: Any) -> Engine:
+    target = make_url(url)
+    if target.get_backend_name() != "postgresql":
+        raise DatabaseUnsuitable("PALATE_DATABASE_URL must begin with postgresql://")
+    target = target.set(drivername="postgresql+psycopg")
+    given = target.query.get("options", "")
+    connect_args = {
+        "options": " ".join([str(given), *(f"-c {name}={value}" for name, value in options.items())]).strip(),
+        "prepare_threshold": prepare_threshold,
+        "application_name": "palate",
+        "connect_timeout": 10,
+    }
+    engine = create_engine(target.difference_update_query(["options"]), connect_args=connect_args, **pool)
+    event.listen(engine, "connect", _fix_types)
+    return engine
+
+
+def _fix_types(connection: Any, _record: object) -> None:
+    # psycopg sends the narrowest integer that fits, and each width would be prepared and planned by itself.
+    connection.adapters.register_dumper(int, Int8Dumper)
+
+
+def check_database(engine: Engine) -> str:
+    """What the database is ("PostgreSQL 18.4, pgvector 0.8.5"). Raises NotReady or DatabaseUnsuitable with what to do."""
+    try:
+        with engine.connect() as connection:
+            version = int(connection.execute(text("SHOW server_version_num")).scalar_one())
+            shown = str(connection.execute(text("SHOW server_version")).scalar_one()).split()[0]
+            row = connection.execute(
+                text("SELECT default_version, installed_version FROM pg_available_extensions WHERE name = 'vector'")
+            ).one_or_none()
+    except OperationalError as error:
+        raise NotReady(f"The database does not answer: {_first_line(error)}. Check PALATE_DATABASE_URL.") from None
+    if version < MIN_POSTGRES:
+        raise DatabaseUnsuitable(f"PostgreSQL {shown} is too old: Palate needs 15 or later.")
+    if row is None:
+        raise DatabaseUnsuitable(
+            "The pgvector extension is not installed on this PostgreSQL. Install pgvector 0.8.4 or later "
+            "(the image pgvector/pgvector carries it)."
+        )
+    found = row.installed_version or row.default_version
+    if _version(found) < MIN_PGVECTOR:
+        advice = "ALTER EXTENSION vector UPDATE" if _version(row.default_version) >= MIN_PGVECTOR else "install a newer pgvector"
+        raise DatabaseUnsuitable(f"pgvector {found} is too old: Palate needs 0.8.4 or later. Remedy: {advice}.")
+    return f"PostgreSQL {shown}, pgvector {found}"
+
+
+def _version(text_version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text_version.split(".") if part.isdigit())
+
+
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).strip().splitlines()[0].rstrip(".")

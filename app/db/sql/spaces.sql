@@ -1,0 +1,77 @@
+-- name: spaces_of_kind
+SELECT id, server_id, kind, status, model_name, model_digest, template_version, dimension, shelf, centre, centre_source
+FROM spaces
+WHERE server_id = :server_id AND kind = :kind AND status = ANY (:statuses)
+ORDER BY id DESC;
+
+-- name: create_space
+INSERT INTO spaces (server_id, kind, status, model_name, model_digest, template_version, dimension, shelf)
+VALUES (:server_id, :kind, 'building', :model_name, :model_digest, :template_version, :dimension, -:dimension)
+RETURNING id;
+
+-- name: give_own_shelf
+UPDATE spaces SET shelf = id WHERE server_id = :server_id AND id = :space_id;
+
+-- name: set_centre
+UPDATE spaces SET centre = :centre, centre_source = :centre_source WHERE server_id = :server_id AND id = :space_id;
+
+-- name: retire_living
+-- Before the successor goes live: one live space of a kind is a unique index.
+UPDATE spaces
+SET status = CASE WHEN status = 'live' THEN 'kept' ELSE 'retired' END
+WHERE server_id = :server_id AND kind = :kind AND status IN ('live', 'kept');
+
+-- name: set_live
+UPDATE spaces SET status = 'live', live_at = :now WHERE server_id = :server_id AND id = :space_id;
+
+-- name: retired_spaces
+SELECT id, shelf FROM spaces WHERE server_id = :server_id AND status = 'retired' ORDER BY id;
+
+-- name: retire
+UPDATE spaces SET status = 'retired' WHERE server_id = :server_id AND id = :space_id;
+
+-- name: delete_vectors
+DELETE FROM item_vectors WHERE server_id = :server_id AND space_id = :space_id AND shelf = :shelf;
+
+-- name: delete_tastes
+DELETE FROM tastes WHERE server_id = :server_id AND space_id = :space_id;
+
+-- name: delete_space
+DELETE FROM spaces WHERE server_id = :server_id AND id = :space_id;
+
+-- name: count_items
+SELECT count(*) FROM items WHERE server_id = :server_id;
+
+-- name: items_to_embed
+-- md5 of the identity: an order that is the same each time and has nothing to do with what the items are.
+SELECT i.id, i.text_digest, e.body
+FROM items i
+JOIN entries e ON e.server_id = :server_id AND e.id = i.entry_id
+LEFT JOIN item_vectors v ON v.server_id = :server_id AND v.space_id = :space_id AND v.shelf = :shelf AND v.item_id = i.id
+WHERE i.server_id = :server_id AND v.text_digest IS DISTINCT FROM i.text_digest
+ORDER BY md5(i.identity), i.id;
+
+-- name: n_items_to_embed
+SELECT count(*)
+FROM items i
+LEFT JOIN item_vectors v ON v.server_id = :server_id AND v.space_id = :space_id AND v.shelf = :shelf AND v.item_id = i.id
+WHERE i.server_id = :server_id AND i.entry_id IS NOT NULL AND v.text_digest IS DISTINCT FROM i.text_digest;
+
+-- name: n_vectors
+SELECT count(*) FROM item_vectors WHERE server_id = :server_id AND space_id = :space_id AND shelf = :shelf;
+
+-- name: create_staged_vectors
+CREATE TEMP TABLE IF NOT EXISTS staged_vectors (item_id bigint, target halfvec, norm real, text_digest bytea) ON COMMIT DELETE ROWS;
+
+-- name: write_vectors
+INSERT INTO item_vectors AS v (server_id, space_id, shelf, item_id, target, norm, text_digest)
+SELECT :server_id, :space_id, :shelf, item_id, target, norm, text_digest
+FROM staged_vectors
+ORDER BY item_id
+ON CONFLICT (server_id, space_id, item_id, shelf) DO UPDATE SET
+    target = excluded.target, norm = excluded.norm, text_digest = excluded.text_digest;
+
+-- name: forget_missing_items
+DELETE FROM item_vectors v
+WHERE v.server_id = :server_id AND v.space_id = :space_id AND v.shelf = :shelf
+  AND NOT EXISTS (SELECT FROM items i WHERE i.server_id = :server_id AND i.id = v.item_id);

@@ -1,0 +1,85 @@
+-- name: create_staged_tastes
+CREATE TEMP TABLE IF NOT EXISTS staged_tastes (
+    user_id bigint, engagement_version bigint, n_items int, due_at double precision, has_taste int, taste halfvec
+) ON COMMIT DELETE ROWS;
+
+-- name: create_staged_heaviest
+CREATE TEMP TABLE IF NOT EXISTS staged_heaviest (user_id bigint, item_id bigint, weight real) ON COMMIT DELETE ROWS;
+
+-- name: write_tastes
+-- A taste computed from older engagement never replaces one from newer.
+INSERT INTO tastes AS t (server_id, user_id, space_id, facet, taste, item_ids, item_weights, n_items, engagement_version, computed_at, due_at)
+SELECT :server_id, s.user_id, :space_id, 0, CASE WHEN s.has_taste = 1 THEN s.taste END,
+       coalesce(h.item_ids, '{}'), coalesce(h.item_weights, '{}'), s.n_items, s.engagement_version, :now,
+       to_timestamp(nullif(s.due_at, 'NaN'))
+FROM staged_tastes s
+LEFT JOIN (
+    SELECT user_id, array_agg(item_id ORDER BY weight DESC, item_id) AS item_ids,
+           array_agg(weight ORDER BY weight DESC, item_id) AS item_weights
+    FROM staged_heaviest
+    GROUP BY user_id
+) AS h USING (user_id)
+ORDER BY s.user_id
+ON CONFLICT (server_id, user_id, space_id, facet) DO UPDATE SET
+    taste = excluded.taste, item_ids = excluded.item_ids, item_weights = excluded.item_weights, n_items = excluded.n_items,
+    engagement_version = excluded.engagement_version, computed_at = excluded.computed_at, due_at = excluded.due_at
+WHERE t.engagement_version <= excluded.engagement_version;
+
+-- name: forget_tastes
+DELETE FROM tastes t
+USING users u
+WHERE t.server_id = :server_id AND u.server_id = :server_id AND u.id = t.user_id AND (u.is_opted_out OR u.erased_at IS NOT NULL);
+
+-- name: users_with_engagement
+SELECT u.id, u.engagement_version
+FROM users u
+WHERE u.server_id = :server_id AND u.engagement_version > 0 AND NOT u.is_opted_out AND u.erased_at IS NULL
+ORDER BY u.id;
+
+-- name: stale_users
+SELECT u.id, u.engagement_version
+FROM users u
+LEFT JOIN tastes t ON t.server_id = :server_id AND t.user_id = u.id AND t.space_id = :space_id AND t.facet = 0
+WHERE u.server_id = :server_id AND u.engagement_version > 0 AND NOT u.is_opted_out AND u.erased_at IS NULL
+  AND (t.user_id IS NULL OR t.engagement_version < u.engagement_version OR t.due_at <= :now)
+ORDER BY u.id;
+
+-- name: write_statistics
+-- prior: a Bayesian mean of the community rating (m votes of the server's own mean; m is the median count) and the logarithm
+-- of the votes, halves each (FINDINGS 1: a vote-count prior); popularity: how many of the household watched it, then the prior.
+WITH watched AS (
+    SELECT g.item_id, count(*) AS n_users
+    FROM engagement g
+    JOIN users u ON u.server_id = :server_id AND u.id = g.user_id AND NOT u.is_opted_out
+    WHERE g.server_id = :server_id AND g.is_seen
+    GROUP BY g.item_id
+),
+usual AS (
+    SELECT coalesce(avg(community_rating), 6) AS rating,
+           greatest(percentile_cont(0.5) WITHIN GROUP (ORDER BY vote_count), 1) AS n_votes,
+           ln(1 + greatest(max(vote_count), 1)) AS most_votes,
+           (SELECT greatest(max(n_users), 1) FROM watched) AS most_users
+    FROM items
+    WHERE server_id = :server_id AND is_available
+),
+rated AS (
+    SELECT i.id, coalesce(w.n_users, 0) AS n_users,
+           (coalesce(i.vote_count, u.n_votes) * coalesce(i.community_rating, u.rating) + u.n_votes * u.rating)
+               / (coalesce(i.vote_count, u.n_votes) + u.n_votes) / 10 AS quality,
+           ln(1 + coalesce(i.vote_count, 0)) / u.most_votes AS fame,
+           u.most_users
+    FROM items i
+    CROSS JOIN usual u
+    LEFT JOIN watched w ON w.item_id = i.id
+    WHERE i.server_id = :server_id
+),
+scored AS (
+    SELECT id, n_users::int AS n_users, (0.5 * quality + 0.5 * fame)::real AS prior,
+           (n_users::real / most_users + 0.5 * quality + 0.5 * fame)::real AS popularity
+    FROM rated
+)
+UPDATE items i
+SET n_users = s.n_users, prior = s.prior, popularity = s.popularity
+FROM scored s
+WHERE i.server_id = :server_id AND i.id = s.id
+  AND (i.n_users, i.prior, i.popularity) IS DISTINCT FROM (s.n_users, s.prior, s.popularity);

@@ -1,0 +1,333 @@
+"""The schema, as SQLAlchemy tables. Migrations make it; a test holds the two equal.
+
+Every primary key begins with the server (keys aside, which may belong to none). `external_id` is the media
+server's own id, the one the API speaks; `id` is ours. There are no foreign keys on the tables that grow with
+use: a check per row doubles the cost of an import, and ingest keeps the references itself (DECISIONS, 4).
+"""
+
+from pgvector.sqlalchemy import HALFVEC
+from sqlalchemy import (
+    ARRAY,
+    REAL,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+    }
+)
+
+# Partitions and their indexes are made at run time, in a schema of their own that migrations don't look into.
+PARTITION_SCHEMA = "vectors"
+
+
+def _server() -> Column[int]:
+    return Column("server_id", BigInteger, ForeignKey("servers.id", ondelete="CASCADE"), nullable=False)
+
+
+def _bulk_server() -> Column[int]:
+    return Column("server_id", BigInteger, nullable=False)
+
+
+def _id() -> Column[int]:
+    return Column("id", BigInteger, Identity(), nullable=False)
+
+
+def _now(name: str) -> Column[object]:
+    return Column(name, DateTime(timezone=True), nullable=False, server_default=func.now())
+
+
+def _texts(name: str) -> Column[list[str]]:
+    return Column(name, ARRAY(Text), nullable=False, server_default=text("'{}'"))
+
+
+def _flag(name: str) -> Column[bool]:
+    return Column(name, Boolean, nullable=False, server_default=text("false"))
+
+
+def _count(name: str) -> Column[int]:
+    return Column(name, Integer, nullable=False, server_default=text("0"))
+
+
+servers = Table(
+    "servers",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("external_id", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, CheckConstraint("kind IN ('jellyfin', 'emby', 'plex', 'api')", name="kind"), nullable=False),
+    Column("settings", JSONB, nullable=False, server_default=text("'{}'"), comment="ServerSettings"),
+    _now("created_at"),
+)
+
+libraries = Table(
+    "libraries",
+    metadata,
+    _server(),
+    _id(),
+    Column("external_id", Text, nullable=False),
+    PrimaryKeyConstraint("server_id", "id"),
+    UniqueConstraint("server_id", "external_id"),
+)
+
+users = Table(
+    "users",
+    metadata,
+    _server(),
+    _id(),
+    Column("external_id", Text, nullable=False),
+    Column("name", Text, comment="NULL: named by a play or a signal, not sent yet"),
+    _flag("is_disabled"),
+    Column("has_all_libraries", Boolean, nullable=False, server_default=text("true")),
+    Column("max_parental_age", SmallInteger, comment="years; NULL: no limit"),
+    _texts("blocked_tags"),
+    _texts("allowed_tags"),
+    _flag("is_opted_out"),
+    Column("erased_at", DateTime(timezone=True), comment="a tombstone: the next sync does not bring this user back"),
+    Column(
+        "engagement_version",
+        BigInteger,
+        nullable=False,
+        server_default=text("0"),
+        comment="rises with each change of this user's engagement",
+    ),
+    PrimaryKeyConstraint("server_id", "id"),
+    UniqueConstraint("server_id", "external_id"),
+)
+
+user_libraries = Table(
+    "user_libraries",
+    metadata,
+    _server(),
+    Column("user_id", BigInteger, nullable=False),
+    Column("library_id", BigInteger, nullable=False),
+    PrimaryKeyConstraint("server_id", "user_id", "library_id"),
+)
+
+# Narrow on purpose: the exact search reads every row. What only a page shows stays in entries.body.
+items = Table(
+    "items",
+    metadata,
+    _bulk_server(),
+    _id(),
+    Column("identity", Text, nullable=False, comment="kind:provider:id, or kind:title:..., or kind:entry:..."),
+    Column("kind", Text, CheckConstraint("kind IN ('movie', 'series')", name="kind"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("year", SmallInteger),
+    _texts("genres"),
+    Column("genre_keys", ARRAY(Text), nullable=False, server_default=text("'{}'"), comment="genres in lower case"),
+    Column("runtime_seconds", Integer),
+    Column("community_rating", REAL, comment="0..10"),
+    Column("vote_count", Integer),
+    Column("added_at", DateTime(timezone=True), comment="when its first entry was added to the media server"),
+    _flag("is_available"),
+    Column("entry_id", BigInteger, comment="the entry whose body describes the item"),
+    Column("text_digest", LargeBinary, comment="of what the text template reads"),
+    Column("n_users", Integer, nullable=False, server_default=text("0"), comment="who watched it; statistics job"),
+    Column("prior", REAL, nullable=False, server_default=text("0"), comment="quality, 0..1; statistics job"),
+    Column("popularity", REAL, nullable=False, server_default=text("0"), comment="statistics job"),
+    PrimaryKeyConstraint("server_id", "id"),
+    UniqueConstraint("server_id", "identity"),
+)
+Index("items_popularity_idx", items.c.server_id, items.c.popularity.desc(), items.c.added_at.desc().nulls_last(), items.c.id)
+
+entries = Table(
+    "entries",
+    metadata,
+    _bulk_server(),
+    _id(),
+    Column("external_id", Text, nullable=False),
+    Column(
+        "kind",
+        Text,
+        CheckConstraint("kind IN ('movie', 'series', 'season', 'episode')", name="kind"),
+        comment="NULL: named by a play, a signal or an episode, not sent yet",
+    ),
+    Column("item_id", BigInteger),
+    Column("series_id", BigInteger, comment="the series' entry, of an episode or a season"),
+    Column("library_id", BigInteger),
+    Column("season_number", Integer),
+    Column("episode_number", Integer),
+    Column("runtime_seconds", Integer),
+    Column("parental_age", SmallInteger, comment="years; NULL: not rated, or a rating we don't know"),
+    Column("access_tags", ARRAY(Text), nullable=False, server_default=text("'{}'"), comment="tags in lower case"),
+    Column("tmdb", Text),
+    Column("imdb", Text),
+    Column("tvdb", Text),
+    Column("title_key", Text, comment="name in lower case and year, where there is a year"),
+    Column("added_at", DateTime(timezone=True)),
+    Column("deleted_at", DateTime(timezone=True)),
+    Column("body", JSONB, comment="the item as the caller sent it"),
+    PrimaryKeyConstraint("server_id", "id"),
+    UniqueConstraint("server_id", "external_id"),
+)
+Index("entries_item_id_idx", entries.c.server_id, entries.c.item_id)
+Index("entries_series_id_idx", entries.c.server_id, entries.c.series_id, postgresql_where=entries.c.series_id.is_not(None))
+for _column in (entries.c.tmdb, entries.c.imdb, entries.c.tvdb, entries.c.title_key):
+    Index(f"entries_{_column.name}_idx", entries.c.server_id, entries.c.kind, _column, postgresql_where=_column.is_not(None))
+
+plays = Table(
+    "plays",
+    metadata,
+    _bulk_server(),
+    Column("source", Text, nullable=False, comment="the door it came through: api, demo, ..."),
+    Column("source_key", Uuid, nullable=False, comment="digest of the id that the source gave it"),
+    Column("user_id", BigInteger, nullable=False),
+    Column("entry_id", BigInteger, nullable=False),
+    Column("started_at", DateTime(timezone=True)),
+    Column("play_order", BigInteger, comment="order within the user's history, where there is no time"),
+    Column("played_seconds", Integer),
+    Column("percent", REAL),
+    Column("is_completed", Boolean),
+    Column("recommendation_id", Uuid),
+    _now("received_at"),
+    PrimaryKeyConstraint("server_id", "source", "source_key"),
+)
+Index("plays_user_id_entry_id_idx", plays.c.server_id, plays.c.user_id, plays.c.entry_id)
+Index("plays_entry_id_idx", plays.c.server_id, plays.c.entry_id)
+
+signals = Table(
+    "signals",
+    metadata,
+    _bulk_server(),
+    Column("source", Text, nullable=False),
+    Column("source_key", Uuid, nullable=False),
+    Column("user_id", BigInteger, nullable=False),
+    Column("entry_id", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("value", REAL, comment="a rating, 0..10; else 1 said, 0 taken back; NULL: a rating taken back"),
+    Column("at", DateTime(timezone=True)),
+    Column("signal_order", BigInteger),
+    Column("recommendation_id", Uuid),
+    _now("received_at"),
+    PrimaryKeyConstraint("server_id", "source", "source_key"),
+)
+Index("signals_user_id_entry_id_idx", signals.c.server_id, signals.c.user_id, signals.c.entry_id)
+Index("signals_entry_id_idx", signals.c.server_id, signals.c.entry_id)
+
+engagement = Table(
+    "engagement",
+    metadata,
+    _bulk_server(),
+    Column("user_id", BigInteger, nullable=False),
+    Column("item_id", BigInteger, nullable=False),
+    _count("n_plays"),
+    Column("n_episodes", Integer, nullable=False, server_default=text("0"), comment="distinct episodes played"),
+    Column("completion", REAL, comment="0..1, of what was played; NULL: unknown"),
+    Column("last_at", DateTime(timezone=True)),
+    Column("last_order", BigInteger),
+    Column("rating", REAL, comment="0..10"),
+    _flag("is_favourite"),
+    Column("is_liked", Boolean, comment="true liked, false disliked"),
+    _flag("is_watchlisted"),
+    _flag("is_hidden"),
+    Column("is_seen", Boolean, nullable=False, server_default=text("false"), comment="played, marked watched or rated"),
+    PrimaryKeyConstraint("server_id", "user_id", "item_id"),
+)
+Index("engagement_item_id_idx", engagement.c.server_id, engagement.c.item_id)
+
+spaces = Table(
+    "spaces",
+    metadata,
+    _server(),
+    _id(),
+    Column("kind", Text, CheckConstraint("kind IN ('text', 'collab', 'two_tower')", name="kind"), nullable=False),
+    Column("status", Text, CheckConstraint("status IN ('building', 'live', 'kept', 'retired')", name="status"), nullable=False),
+    Column("model_name", Text, nullable=False),
+    Column("model_digest", Text, nullable=False, comment="sha256 of the model's weights"),
+    Column("template_version", Integer, nullable=False),
+    Column("dimension", Integer, nullable=False),
+    Column("shelf", BigInteger, nullable=False, comment="partition: the space's id where it has one of its own, else minus the dimension"),
+    Column("centre", ARRAY(REAL), comment="subtracted from every vector; NULL: vectors are still raw"),
+    Column("centre_source", Text, CheckConstraint("centre_source IN ('items', 'model')", name="centre_source")),
+    _now("created_at"),
+    Column("live_at", DateTime(timezone=True)),
+    PrimaryKeyConstraint("server_id", "id"),
+)
+Index("spaces_live_idx", spaces.c.server_id, spaces.c.kind, unique=True, postgresql_where=text("status = 'live'"))
+Index("spaces_building_idx", spaces.c.server_id, spaces.c.kind, unique=True, postgresql_where=text("status = 'building'"))
+
+# Nothing else in a row: updating any column of it inserts its vector into the HNSW index anew.
+item_vectors = Table(
+    "item_vectors",
+    metadata,
+    _bulk_server(),
+    Column("space_id", BigInteger, nullable=False),
+    Column("item_id", BigInteger, nullable=False),
+    Column("shelf", BigInteger, nullable=False),
+    Column("history", HALFVEC, comment="what the item adds to a taste; NULL: the same as target"),
+    Column("target", HALFVEC, nullable=False, comment="where the item is found"),
+    Column("norm", REAL, nullable=False, server_default=text("1"), comment="length before renormalising"),
+    Column("text_digest", LargeBinary),
+    PrimaryKeyConstraint("server_id", "space_id", "item_id", "shelf"),
+    postgresql_partition_by="LIST (shelf)",
+)
+
+tastes = Table(
+    "tastes",
+    metadata,
+    _bulk_server(),
+    Column("user_id", BigInteger, nullable=False),
+    Column("space_id", BigInteger, nullable=False),
+    Column("facet", SmallInteger, nullable=False, comment="0: the whole taste"),
+    Column("taste", HALFVEC, comment="unit length; NULL: nothing positive is known"),
+    Column("item_ids", ARRAY(BigInteger), nullable=False, comment="the heaviest items of its history"),
+    Column("item_weights", ARRAY(REAL), nullable=False),
+    Column("n_items", Integer, nullable=False, comment="items of engagement when it was computed"),
+    Column("engagement_version", BigInteger, nullable=False),
+    Column("computed_at", DateTime(timezone=True), nullable=False),
+    Column("due_at", DateTime(timezone=True), comment="when a weight will change by itself"),
+    PrimaryKeyConstraint("server_id", "user_id", "space_id", "facet"),
+)
+
+slates = Table(
+    "slates",
+    metadata,
+    _bulk_server(),
+    Column("id", Uuid, nullable=False),
+    Column("user_id", BigInteger, nullable=False),
+    Column("served_at", DateTime(timezone=True), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("space_ids", ARRAY(BigInteger), nullable=False),
+    Column("item_ids", ARRAY(BigInteger), nullable=False),
+    Column("scores", ARRAY(REAL), nullable=False),
+    PrimaryKeyConstraint("server_id", "id"),
+)
+Index("slates_user_id_served_at_idx", slates.c.server_id, slates.c.user_id, slates.c.served_at)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False, unique=True, comment="sha256 of the key, which itself is not stored"),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("server_id", BigInteger, ForeignKey("servers.id", ondelete="CASCADE"), comment="NULL: any server"),
+    _now("created_at"),
+    Column("expires_at", DateTime(timezone=True)),
+    Column("revoked_at", DateTime(timezone=True)),
+)

@@ -1,0 +1,102 @@
+"""Errors that a caller can act on. A docstring is the default message; `status` is the HTTP status it becomes."""
+
+
+class PalateError(Exception):
+    """Something went wrong."""
+
+    status = 500
+    title = "Internal error"
+
+    def __init__(self, detail: str | None = None) -> None:
+        self.detail = detail or " ".join((type(self).__doc__ or "").split())
+        super().__init__(self.detail)
+
+
+class MissingKey(PalateError):
+    """Send a key: `Authorization: Bearer KEY`. `palate keys create` makes one."""
+
+    status, title = 401, "Key required"
+
+
+class InvalidKey(PalateError):
+    """This key is unknown, revoked or expired. `palate keys create` makes a new one."""
+
+    status, title = 401, "Key not accepted"
+
+
+class ScopeMissing(PalateError):
+    """This key does not have the scope that the call needs."""
+
+    status, title = 403, "Not allowed with this key"
+
+
+class UserDisabled(PalateError):
+    """This user is disabled on the media server, so nothing is recommended to them."""
+
+    status, title = 403, "User disabled"
+
+
+class UnknownServer(PalateError):
+    """No server has this id, or this key may not see it. Register it with PUT /servers/{server_id}."""
+
+    status, title = 404, "Unknown server"
+
+
+class UnknownUser(PalateError):
+    """No user has this id on this server. Sync the server, or send the user first with POST /ingest/users."""
+
+    status, title = 404, "Unknown user"
+
+
+class UnknownLibrary(PalateError):
+    """No library has this id on this server."""
+
+    status, title = 404, "Unknown library"
+
+
+class UnknownKey(PalateError):
+    """No key has this id. `palate keys list` shows them."""
+
+    status, title = 404, "Unknown key"
+
+
+class BadRequest(PalateError):
+    """The request could not be read."""
+
+    status, title = 400, "Malformed request"
+
+
+class BodyTooLarge(PalateError):
+    """The body is larger than this endpoint takes. Send it in several calls."""
+
+    status, title = 413, "Body too large"
+
+
+class NotReady(PalateError):
+    """The database does not answer. Try again in a moment."""
+
+    status, title = 503, "Not ready"
+
+
+class DatabaseUnsuitable(PalateError):
+    """This database cannot hold Palate."""
+
+    status, title = 503, "Database unsuitable"
+
+
+class ModelMissing(PalateError):
+    """The text model could not be loaded."""
+
+    status, title = 503, "Text model missing"
+
+
+class BadInput(PalateError):
+    """A file or an argument could not be used."""
+
+    status, title = 400, "Bad input"
+
+
+class AlreadyRunning(PalateError):
+    """The same work is already under way. Wait for it to end."""
+
+    status, title = 409, "Already running"

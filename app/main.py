@@ -1,0 +1,59 @@
+"""The service, wired once."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI
+
+from app.api import health, ingest, problems, recommendations, servers
+from app.api.middleware import OperatorPages, RequestLog
+from app.db.engine import serving_engine, working_engine
+from app.db.servers import digest_of
+from app.errors import DatabaseUnsuitable
+from app.logs import configure_logs
+from app.recommend.slate_log import SlateLog
+from app.secrets import admin_key, kept_secret
+from app.settings import Settings
+from app.web import pages
+from migrations.migrate import newest_revision
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """`settings.database_url` must be set: `palate up` and `palate serve` set it to the embedded database's."""
+    if settings.database_url is None:
+        raise DatabaseUnsuitable(
+            "PALATE_DATABASE_URL is not set. Start the service with palate up or palate serve, which bring a database."
+        )
+    app = FastAPI(title="Palate", docs_url="/docs", redoc_url=None, root_path=settings.base_path, lifespan=_lifespan)
+    url = settings.database_url.get_secret_value()
+    state = app.state
+    state.settings = settings
+    state.serve = serving_engine(url, settings.pool_size)
+    state.work = working_engine(url, settings.pool_size)
+    state.slate_log = SlateLog(state.work)
+    state.newest_revision = newest_revision()
+    state.admin_digest = digest_of(admin_key(settings)[0])
+    secret = settings.secret_key.get_secret_value() if settings.secret_key else kept_secret(settings.data_dir, "secret-key")[0]
+    problems.install(app)
+    for router in (recommendations.router, servers.router, ingest.router, health.router, health.operator_router):
+        app.include_router(router)
+    pages.install(app, secret)
+    app.add_middleware(OperatorPages, who=settings.operator_pages)
+    app.add_middleware(RequestLog)
+    return app
+
+
+def app_from_environment() -> FastAPI:
+    """What uvicorn's processes call."""
+    settings = Settings()
+    configure_logs(settings)
+    return create_app(settings)
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    app.state.slate_log.start()
+    yield
+    app.state.slate_log.stop()
+    app.state.serve.dispose()
+    app.state.work.dispose()

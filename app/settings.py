@@ -1,0 +1,49 @@
+"""What differs between deployments, read from the environment (prefix `PALATE_`) and a `.env` file."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="PALATE_", env_file=".env", extra="ignore")
+
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="PostgreSQL 15 or later with pgvector 0.8.4 or later. Unset: an embedded PostgreSQL in the data folder.",
+    )
+    data_dir: Path = Field(
+        default=Path(".palate"),
+        description="The embedded database, the generated keys and logs live here.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address that the service listens on.")
+    port: int = Field(default=8000, ge=1, le=65535, description="Port that the service listens on.")
+    admin_key: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="A bootstrap admin key. Unset: one is made at first start, printed once and kept in the data folder.",
+    )
+    secret_key: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="Signs cookies. Unset: one is made at first start and kept in the data folder.",
+    )
+    embedding_model: str = Field(
+        default="sentence-transformers/all-MiniLM-L6-v2",
+        description="A local folder or a hub name of a sentence-transformers model.",
+    )
+    base_path: str = Field(
+        default="", pattern=r"^(/[^/?#]+)*$", description="Path that a reverse proxy serves Palate under, such as `/palate`."
+    )
+    forwarded_allow_ips: str = Field(
+        default="127.0.0.1", description="Addresses whose `X-Forwarded-*` headers are believed; a comma list, or `*`."
+    )
+    operator_pages: Literal["loopback", "anyone", "nobody"] = Field(
+        default="loopback", description="Who may read `/metrics` and `/docs` without a key."
+    )
+    log_format: Literal["console", "json"] = Field(default="console", description="How log lines are written to standard error.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="The least severe lines that are written.")
+    pool_size: int = Field(default=10, ge=1, le=500, description="Database connections of one web process.")
+    web_processes: int = Field(default=1, ge=1, le=64, description="Web processes that `palate up` and `palate serve` start.")

@@ -1,0 +1,261 @@
+"""What crosses boundaries. `*_id: int` is ours, `external_id: str` the media server's own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol
+from uuid import UUID
+
+Scope = Literal["read", "ingest", "admin"]
+ServerKind = Literal["jellyfin", "emby", "plex", "api"]
+EntryKind = Literal["movie", "series", "season", "episode"]
+Source = Literal["personal", "household", "popular", "new", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    id: int
+    external_id: str
+    name: str
+    kind: ServerKind
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Who asks. `server_id` is None for a key that may see every server."""
+
+    name: str
+    scopes: frozenset[Scope]
+    server_id: int | None
+
+    def allows(self, scope: Scope) -> bool:
+        return scope in self.scopes or "admin" in self.scopes
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRow:
+    """One item body of the API, ready to store. `parental_age` in years, `runtime_seconds` in seconds."""
+
+    external_id: str
+    kind: EntryKind
+    series_external_id: str | None
+    library_external_id: str | None
+    season_number: int | None
+    episode_number: int | None
+    runtime_seconds: int | None
+    parental_age: int | None
+    access_tags: list[str]
+    tmdb: str | None
+    imdb: str | None
+    tvdb: str | None
+    title_key: str | None
+    added_at: datetime | None
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserRow:
+    external_id: str
+    name: str
+    is_disabled: bool
+    library_external_ids: list[str] | None
+    max_parental_age: int | None
+    blocked_tags: list[str]
+    allowed_tags: list[str]
+    is_opted_out: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlayRow:
+    """One sitting. `percent` 0..100."""
+
+    source_key: str
+    user_external_id: str
+    entry_external_id: str
+    started_at: datetime | None
+    play_order: int | None
+    played_seconds: int | None
+    percent: float | None
+    is_completed: bool | None
+    recommendation_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class SignalRow:
+    """Something said about an entry. `value`: a rating 0..10, else 1 said and 0 taken back; None: a rating taken back."""
+
+    source_key: str
+    user_external_id: str
+    entry_external_id: str
+    kind: str
+    value: float | None
+    at: datetime | None
+    signal_order: int | None
+    recommendation_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    index: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class IngestOutcome:
+    """`received` is the sum of the others."""
+
+    received: int
+    created: int
+    updated: int
+    unchanged: int
+    rejected: Sequence[Rejection] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """A coordinate system in which the items of one server have vectors. `shelf` names the partition that holds them."""
+
+    id: int
+    server_id: int
+    kind: Literal["text", "collab", "two_tower"]
+    status: Literal["building", "live", "kept", "retired"]
+    model_name: str
+    model_digest: str
+    template_version: int
+    dimension: int
+    shelf: int
+    centre: tuple[float, ...] | None
+    centre_source: Literal["items", "model"] | None
+
+    @property
+    def has_own_partition(self) -> bool:
+        return self.shelf == self.id
+
+
+@dataclass(frozen=True, slots=True)
+class ItemToEmbed:
+    item_id: int
+    text_digest: bytes
+    body: dict[str, Any]
+
+
+class Progress(Protocol):
+    """Told how far long work is."""
+
+    def __call__(self, done: int, total: int, /) -> None: ...
+
+
+def unseen(_done: int, _total: int) -> None:
+    """Progress that nobody looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceInUse:
+    """What a request needs to know of a live space."""
+
+    id: int
+    server_id: int
+    shelf: int
+    dimension: int
+
+    @property
+    def is_indexed(self) -> bool:
+        return self.shelf == self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """A user who asks, and what they may see. `max_parental_age` in years, None: no limit."""
+
+    user_id: int
+    external_id: str
+    name: str
+    is_disabled: bool
+    is_opted_out: bool
+    engagement_version: int
+    has_all_libraries: bool
+    library_ids: list[int]
+    max_parental_age: int | None
+    blocked_tags: list[str]
+    allowed_tags: list[str]
+
+    @property
+    def is_restricted(self) -> bool:
+        limits = self.max_parental_age is not None or self.blocked_tags or self.allowed_tags
+        return bool(not self.has_all_libraries or limits)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTaste:
+    """What is known of a viewer's taste row before it is used."""
+
+    engagement_version: int
+    due_at: datetime | None
+    is_known: bool
+    n_items: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What the caller wants. Genres in lower case, `exclude_ids` and `library_id` the media server's own."""
+
+    kind: Literal["movie", "series"] | None = None
+    genres: list[str] | None = None
+    exclude_genres: list[str] | None = None
+    exclude_ids: list[str] | None = None
+    year_from: int | None = None
+    year_to: int | None = None
+    max_runtime_seconds: int | None = None
+    library_id: str | None = None
+    include_seen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BasedOn:
+    item_id: str
+    name: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One row of an answer as retrieval found it. `similarity` is None where the item has no vector or nothing was searched."""
+
+    item_id: int
+    external_id: str
+    kind: Literal["movie", "series"]
+    name: str
+    year: int | None
+    genres: list[str]
+    community_rating: float | None
+    runtime_seconds: int | None
+    images: dict[str, str]
+    provider_ids: dict[str, str]
+    n_users: int
+    added_at: datetime | None
+    similarity: float | None
+    score: float
+    based_on: Sequence[BasedOn]
+
+
+@dataclass(frozen=True, slots=True)
+class SlateItem:
+    candidate: Candidate
+    rank: int
+    score: float
+    sources: Sequence[str]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slate:
+    """One answer, in order."""
+
+    id: UUID
+    user_id: int
+    source: Source
+    degraded: Sequence[str]
+    space_ids: Sequence[int]
+    items: Sequence[SlateItem]
+    next_offset: int | None

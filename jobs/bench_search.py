@@ -1,0 +1,72 @@
+"""`palate bench search`: what the retrieval statement costs beside the bare nearest-neighbour query, and what it finds.
+
+The floor is the same query vector on the same index with nothing excluded. Recall is against the exact filtered
+answer of the same user: its mean and its first percentile over users.
+"""
+
+import functools
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from app.db import Connection, Engine, bench
+from app.db.retrieval import Asker, find_asker, retrieve
+from app.recommend.effort import search_for
+from app.types import Candidate, Filters
+from jobs.bench_data import DataKind, World, build_world
+
+LIMIT = 20
+ROUNDS = 5
+
+Row = dict[str, Any]
+
+
+def bench_search(work: Engine, serve: Engine, kind: DataKind, n_items: int, n_users: int, model_name: str, seed: int) -> list[Row]:
+    world = build_world(work, kind, n_items, n_users, model_name, seed)
+    rows = measure_search(serve, world, world.histories)
+    for length in sorted(set(world.histories.values())):
+        some = {user: n for user, n in world.histories.items() if n == length}
+        rows += [row | {"name": f"{row['name']}, {length} watched"} for row in measure_search(serve, world, some)]
+    return rows
+
+
+def measure_search(engine: Engine, world: World, users: dict[str, int]) -> list[Row]:
+    times: dict[str, list[float]] = {"floor: nearest neighbours": [], "search": [], "search with reasons": [], "exact": []}
+    recalls, n_short = [], 0
+    with engine.connect() as connection:
+        for user in users:
+            asker = find_asker(connection, world.server.id, user, None)
+            assert asker is not None
+            search = functools.partial(_search, connection, world, asker)
+            exact = _timed(times["exact"], functools.partial(search, exact=True), rounds=1)
+            _timed(times["floor: nearest neighbours"], functools.partial(bench.nearest, connection, world.server.id, asker, LIMIT))
+            found = _timed(times["search"], search)
+            _timed(times["search with reasons"], functools.partial(search, explain=True))
+            wanted = {candidate.item_id for candidate in exact}
+            recalls.append(len(wanted & {candidate.item_id for candidate in found}) / max(len(wanted), 1))
+            n_short += len(found) < len(exact)
+            connection.rollback()
+    accuracy = {"recall@20": float(np.mean(recalls)), "recall@20_p1": float(np.percentile(recalls, 1)), "n_short": n_short}
+    return [{"name": name, **summary(spent)} | (accuracy if name == "search" else {}) for name, spent in times.items()]
+
+
+def summary(seconds: Sequence[float]) -> Row:
+    p50, p95, p99 = (round(1000 * float(value), 3) for value in np.percentile(seconds, [50, 95, 99]))
+    return {"p50_ms": p50, "p95_ms": p95, "p99_ms": p99, "per_second": round(1 / float(np.mean(seconds)), 1)}
+
+
+def _timed(spent: list[float], call: Callable[[], Any], rounds: int = ROUNDS) -> Any:
+    call()
+    answer = None
+    for _ in range(rounds):
+        start = time.perf_counter()
+        answer = call()
+        spent.append(time.perf_counter() - start)
+    return answer
+
+
+def _search(connection: Connection, world: World, asker: Asker, *, exact: bool = False, explain: bool = False) -> list[Candidate]:
+    search = "exact" if exact else search_for(asker)
+    return retrieve(connection, world.server, asker, Filters(), search, limit=LIMIT, offset=0, explain=explain)

@@ -1,0 +1,110 @@
+"""`palate bench serve`: GET /recommendations over HTTP, beside a no-op endpoint of the same process and the bare search.
+
+The load comes from threads of this process with connections of their own, on the same cores as the service.
+"""
+
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+from app.db import Engine
+from app.db.embedded import die_with_parent
+from jobs.bench_data import DataKind, World, build_world
+from jobs.bench_search import LIMIT, measure_search, summary
+
+READY_SECONDS = 30.0
+ADMIN_KEY = "bench-key-of-this-run-alone"
+
+Row = dict[str, Any]
+
+
+def bench_serve(
+    work: Engine, serve: Engine, url: str, kind: DataKind, n_items: int, n_users: int, model_name: str, *,
+    port: int, n_connections: int, seconds: float, seed: int,
+) -> list[Row]:  # fmt: skip
+    world = build_world(work, kind, n_items, n_users, model_name, seed)
+    users = list(world.histories)
+    paths = [f"/recommendations?server_id=bench&user_id={user.replace(' ', '%20')}&limit={LIMIT}" for user in users]
+    process = _start(url, port)
+    try:
+        _wait(port, process)
+        rows = [
+            _load("floor: no-op endpoint, 1 connection", port, ["/health/live"], 1, seconds),
+            _search_floor(serve, world),
+            _load("recommendations, 1 connection", port, paths, 1, seconds),
+            _load("recommendations without reasons, 1 connection", port, [f"{path}&explain=false" for path in paths], 1, seconds),
+            _load(f"floor: no-op endpoint, {n_connections} connections", port, ["/health/live"], n_connections, seconds),
+            _load(f"recommendations, {n_connections} connections", port, paths, n_connections, seconds),
+        ]
+    finally:
+        process.terminate()
+        process.wait(10)
+    return rows
+
+
+def _search_floor(engine: Engine, world: World) -> Row:
+    """The search of the same users, with reasons, without HTTP."""
+    [found] = [row for row in measure_search(engine, world, world.histories) if row["name"] == "search with reasons"]
+    return found | {"name": "floor: search with reasons"}
+
+
+def _start(url: str, port: int) -> "subprocess.Popen[bytes]":
+    environment = os.environ | {
+        "PALATE_DATABASE_URL": url, "PALATE_PORT": str(port), "PALATE_HOST": "127.0.0.1",
+        "PALATE_ADMIN_KEY": ADMIN_KEY, "PALATE_SECRET_KEY": ADMIN_KEY, "PALATE_LOG_LEVEL": "warning",
+    }  # fmt: skip
+    command = [sys.executable, "-m", "app.cli", "serve"]
+    return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, preexec_fn=lambda: die_with_parent(signal.SIGTERM))
+
+
+def _wait(port: int, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            _get(http.client.HTTPConnection("127.0.0.1", port, timeout=5), "/health/ready")
+            return
+        except (OSError, RuntimeError):
+            time.sleep(0.1)
+    raise RuntimeError("the service did not become ready")
+
+
+def _load(name: str, port: int, paths: list[str], n_connections: int, seconds: float) -> Row:
+    """Each connection asks again as soon as it is answered."""
+    spent: list[float] = []
+    n_items: list[int] = []
+    started = time.perf_counter()
+    until = started + seconds
+
+    def ask(first: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        mine, turn = [], first
+        while (begun := time.perf_counter()) < until:
+            body = _get(connection, paths[turn % len(paths)])
+            mine.append(time.perf_counter() - begun)
+            n_items.append(body.count(b'"rank"'))
+            turn += n_connections
+        spent.extend(mine)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(n_connections)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    row = {"name": name, **summary(spent), "per_second": round(len(spent) / (time.perf_counter() - started), 1)}
+    if name.startswith("recommendations"):
+        row["n_short"] = sum(n < LIMIT for n in n_items)
+    return row
+
+
+def _get(connection: http.client.HTTPConnection, path: str) -> bytes:
+    connection.request("GET", path, headers={"Authorization": f"Bearer {ADMIN_KEY}"})
+    answer = connection.getresponse()
+    body = answer.read()
+    if answer.status != 200:
+        raise RuntimeError(f"status {answer.status}")
+    return body

@@ -1,0 +1,49 @@
+"""refresh-tastes: the tastes of a server's users, in bulk: a fixed number of statements per thousand users."""
+
+from datetime import datetime
+
+from app.db import Engine, spaces, tastes
+from app.taste.compute import Users, compute_tastes
+from app.types import Progress, Space, unseen
+
+USERS_PER_BATCH = 1_000
+
+
+def refresh_tastes(engine: Engine, server_id: int, now: datetime, progress: Progress) -> int:
+    """Recompute the tastes of everybody in the live space, and the item statistics. Returns how many tastes were written."""
+    with engine.begin() as connection:
+        tastes.forget_tastes(connection, server_id)
+        tastes.write_statistics(connection, server_id)
+        space = spaces.live_space(connection, server_id, "text")
+    return 0 if space is None else refresh_space(engine, space, now, progress)
+
+
+def refresh_space(engine: Engine, space: Space, now: datetime, progress: Progress) -> int:
+    """Recompute everybody's taste in one space, live or about to be."""
+    with engine.begin() as connection:
+        users = tastes.users_with_engagement(connection, space.server_id)
+    return _refresh(engine, space, users, now, progress)
+
+
+def refresh_stale(engine: Engine, server_id: int, now: datetime, progress: Progress) -> int:
+    """Recompute tastes that are missing, older than their user's engagement, or due by the clock."""
+    with engine.begin() as connection:
+        space = spaces.live_space(connection, server_id, "text")
+        users = [] if space is None else tastes.stale_users(connection, space, now)
+    return 0 if space is None else _refresh(engine, space, users, now, progress)
+
+
+def refresh_user(engine: Engine, server_id: int, user_id: int, now: datetime) -> int:
+    with engine.begin() as connection:
+        space = spaces.live_space(connection, server_id, "text")
+        users = [user for user in tastes.users_with_engagement(connection, server_id) if user[0] == user_id]
+    return 0 if space is None else _refresh(engine, space, users, now, unseen)
+
+
+def _refresh(engine: Engine, space: Space, users: Users, now: datetime, progress: Progress) -> int:
+    for start in range(0, len(users), USERS_PER_BATCH):
+        batch = users[start : start + USERS_PER_BATCH]
+        with engine.begin() as connection:
+            tastes.write_tastes(connection, space, compute_tastes(connection, space, batch, now), now)
+        progress(start + len(batch), len(users))
+    return len(users)

@@ -1,0 +1,101 @@
+"""The worker: does what the rows say is due, again and again.
+
+What is due follows from the rows (an item without its vector, a taste older than its user's engagement), so nothing
+is lost when it is killed, and two workers do no harm.
+"""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+
+import structlog
+
+from app.db import Engine, SQLAlchemyError
+from app.db.embedded import die_with_parent
+from app.db.servers import list_servers
+from app.db.tastes import write_statistics
+from app.errors import PalateError
+from app.learn.text_encoder import ModelFiles, locate_model
+from app.types import Server, unseen
+from jobs.embed_items import is_embedding_due
+from jobs.refresh_tastes import refresh_stale
+
+log = structlog.get_logger()
+
+LOOK_EVERY_SECONDS = 3.0
+# Looking may cost more on a large database: never more than this share of the time.
+SHARE_OF_TIME = 0.05
+STATISTICS_EVERY_SECONDS = 60.0
+RETRY_MODEL_SECONDS = 300.0
+
+
+def run_worker(engine: Engine, model_name: str) -> None:
+    """Until SIGTERM; from the main thread."""
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda _signum, _frame: stopping.set())
+    worker = Worker(engine, model_name)
+    log.info("worker started")
+    pause = 0.0
+    while not stopping.wait(pause):
+        started = time.monotonic()
+        try:
+            worker.look()
+        except (SQLAlchemyError, PalateError) as error:
+            log.warning("worker will try again", error=type(error).__name__)
+        pause = max(LOOK_EVERY_SECONDS, (time.monotonic() - started) / SHARE_OF_TIME)
+    log.info("worker stopped")
+
+
+class Worker:
+    """Remembers between looks only when it may try a thing again."""
+
+    def __init__(self, engine: Engine, model_name: str) -> None:
+        self._engine, self._model_name = engine, model_name
+        self._files: ModelFiles | None = None
+        self._model_due = 0.0
+        self._statistics_due: dict[int, float] = {}
+
+    def look(self) -> None:
+        """One round over all servers."""
+        files = self._model_files()
+        with self._engine.begin() as connection:
+            everything = list_servers(connection)
+        for server in everything:
+            if files is not None:
+                self._embed_if_due(server, files)
+            n_tastes = refresh_stale(self._engine, server.id, datetime.now(UTC), unseen)
+            if n_tastes:
+                log.info("tastes refreshed", server=server.external_id, n_tastes=n_tastes)
+            self._statistics_if_due(server)
+
+    def _model_files(self) -> ModelFiles | None:
+        if time.monotonic() < self._model_due:
+            return None
+        try:
+            self._files = self._files or locate_model(self._model_name)
+        except PalateError as error:
+            self._model_due = time.monotonic() + RETRY_MODEL_SECONDS
+            log.error("text model missing", detail=str(error))
+        return self._files
+
+    def _embed_if_due(self, server: Server, files: ModelFiles) -> None:
+        with self._engine.begin() as connection:
+            if not is_embedding_due(connection, server.id, files):
+                return
+        # In a process of its own, so that what torch takes is given back when it is done.
+        command = [sys.executable, "-m", "app.cli", "embed", "--server", server.external_id]
+        log.info("embedding", server=server.external_id)
+        done = subprocess.run(command, check=False, capture_output=True, text=True, preexec_fn=lambda: die_with_parent(signal.SIGTERM))
+        if done.returncode != 0:
+            self._model_due = time.monotonic() + RETRY_MODEL_SECONDS
+            log.error("embedding failed", server=server.external_id, detail=done.stderr.strip()[-500:])
+
+    def _statistics_if_due(self, server: Server) -> None:
+        if time.monotonic() < self._statistics_due.get(server.id, 0.0):
+            return
+        with self._engine.begin() as connection:
+            write_statistics(connection, server.id)
+        self._statistics_due[server.id] = time.monotonic() + STATISTICS_EVERY_SECONDS

@@ -65,6 +65,9 @@ def embed_items(engine: Engine, server: Server, model_name: str, now: datetime, 
     with only_one(engine, f"embed-items {server.id}"):
         space, is_new = _space_to_fill(engine, server, encoder)
         n_encoded = _encode_missing(engine, space, encoder, progress)
+        if not is_new:
+            # Filled up, the live space may have become large enough for a centre of its own.
+            space, is_new = _space_to_fill(engine, server, encoder)
         if is_new:
             space = _finish(engine, server, space, now)
         with engine.begin() as connection:
@@ -77,7 +80,7 @@ def is_embedding_due(connection: Connection, server_id: int, files: ModelFiles) 
     """Whether a run would do anything; cheap."""
     live = spaces.live_space(connection, server_id, "text")
     n_items = spaces.count_items(connection, server_id)
-    if live is None or not _suits(live, files, n_items):
+    if live is None or not _suits(connection, live, files, n_items):
         return n_items > 0
     return spaces.n_items_to_embed(connection, live) > 0
 
@@ -87,7 +90,7 @@ def _space_to_fill(engine: Engine, server: Server, encoder: LazyEncoder) -> tupl
     with engine.begin() as connection:
         n_items = spaces.count_items(connection, server.id)
         live = spaces.live_space(connection, server.id, "text")
-        if live is not None and _suits(live, encoder.files, n_items):
+        if live is not None and _suits(connection, live, encoder.files, n_items):
             return live, False
         building = spaces.building_space(connection, server.id, "text")
         if building is not None:
@@ -103,10 +106,10 @@ def _space_to_fill(engine: Engine, server: Server, encoder: LazyEncoder) -> tupl
         return space, True
 
 
-def _suits(space: Space, files: ModelFiles, n_items: int) -> bool:
-    has_outgrown_shelf = n_items > spaces.OWN_PARTITION_FROM and not space.has_own_partition
-    has_outgrown_centre = n_items >= MIN_ITEMS_FOR_OWN_CENTRE and space.centre_source == "model"
-    return _same_text(space, files) and not has_outgrown_shelf and not has_outgrown_centre
+def _suits(connection: Connection, space: Space, files: ModelFiles, n_items: int) -> bool:
+    if not _same_text(space, files) or (n_items > spaces.OWN_PARTITION_FROM and not space.has_own_partition):
+        return False
+    return space.centre_source == "items" or spaces.n_vectors(connection, space) < MIN_ITEMS_FOR_OWN_CENTRE
 
 
 def _same_text(space: Space, files: ModelFiles) -> bool:

@@ -24,7 +24,7 @@ Search = Literal["near", "exact", "popular"]
 # Candidates come in blocks of this many, ranked within their block: page two never repeats page one.
 BLOCK = 100
 # What the prior may add to a similarity; EXPERIMENTS, prior.
-PRIOR_WEIGHT = 0.1
+PRIOR_WEIGHT = 0.3
 MAX_BASED_ON = 3
 
 
@@ -174,18 +174,25 @@ def _search(shape: Shape) -> str:
 
 
 def _found(name: str, shape: Shape, similarity: str, source: str, condition: str, order: str) -> str:
-    filters = " ".join(f"AND {condition}" for name, condition in FILTERS.items() if name in shape.filters)
+    conditions = [condition for name, condition in FILTERS.items() if name in shape.filters]
+    may_open = f"EXISTS (SELECT FROM entries e WHERE {_open_entry('i.id', shape)}"
+    if shape.search == "near":
+        # Hidden from the planner, which takes an array's overlap for 0.5% and leaves the index; and OFFSET 0 keeps
+        # the look at a candidate's entries a look at that candidate's alone.
+        conditions = [f"CASE WHEN {condition} THEN true ELSE false END" for condition in conditions]
+        may_open += " OFFSET 0"
+    if shape.is_restricted:
+        conditions.append(f"{may_open})")
+    filters = "".join(f"\n      AND {condition}" for condition in conditions)
     return f"""
 {name} AS MATERIALIZED (
     SELECT i.id AS item_id, {similarity} AS similarity, i.prior, i.popularity, i.added_at
     FROM {source}
-    WHERE {condition} AND i.server_id = :server_id AND i.is_available
-      {filters}
+    WHERE {condition} AND i.server_id = :server_id AND i.is_available{filters}
       AND NOT EXISTS (
           SELECT FROM engagement g
           WHERE g.server_id = :server_id AND g.user_id = :user_id AND g.item_id = i.id
             AND (g.is_hidden OR g.is_liked IS FALSE OR g.is_seen AND NOT :include_seen))
-      {f"AND EXISTS (SELECT FROM entries e WHERE {_open_entry('i.id', shape)})" if shape.is_restricted else ""}
     ORDER BY {order}
     LIMIT {shape.n_candidates}
 )"""

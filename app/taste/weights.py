@@ -8,7 +8,7 @@ not below MOST_NEGATIVE; else how much was watched, where a short look long ago 
 in progress; unknown completion is neutral. A series weighs by its distinct episodes (full at FULL_EPISODES) times how much
 of each was watched. Favourites, likes and the watch-list add; a dislike or a hidden item is negative whatever else is known.
 
-Recency = k^-ORDER_DECAY for the k-th newest item (FINDINGS 2: order carries most of the accuracy), times
+Recency = k^-ORDER_DECAY for the k-th newest item, times
 2^(-age / HALF_LIFE) where the time is known.
 """
 
@@ -32,7 +32,7 @@ FAVOURITE_BONUS = 0.5
 LIKE_BONUS = 0.5
 WATCHLIST_INTEREST = 0.3
 # From 0 to 1 in steps on MovieLens, text space: EXPERIMENTS, order decay.
-ORDER_DECAY = 0.8
+ORDER_DECAY = 0.5
 HALF_LIFE_DAYS = 365.0
 
 Floats = npt.NDArray[np.float64]

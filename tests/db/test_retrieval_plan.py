@@ -1,0 +1,107 @@
+"""The plan of the retrieval statement, and that lists are full, on a library of 50,000 items and on one of 2,000."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from app.db import Engine
+from app.db.engine import serving_engine, working_engine
+from app.db.retrieval import find_asker, retrieve
+from app.db.scratch import scratch_database
+from app.recommend.effort import search_for
+from app.recommend.pipeline import recommend
+from app.types import Filters, Slate
+from jobs.bench_data import World, build_world
+from migrations.migrate import migrate
+from tests.db.plans import Node, plan_of
+
+LIGHT_USER = "user 0"  # watched 10
+HEAVY_USER = "user 4"  # watched 5,000, or half of the library
+
+FILTERS = [
+    Filters(),
+    Filters(kind="movie", genres=["genre 3", "genre 4"], year_from=1960),
+    Filters(exclude_genres=["genre 1"], max_runtime_seconds=6000, exclude_ids=["item 5"]),
+]
+SELECTIVE = Filters(genres=["genre 7"], year_from=1999, year_to=2005, max_runtime_seconds=6000)
+
+
+@dataclass(frozen=True)
+class Library:
+    engine: Engine
+    world: World
+
+    def plan(self, user: str, filters: Filters, **limits: Any) -> Node:
+        with self.engine.begin() as connection:
+            asker = find_asker(connection, self.world.server.id, user, None)
+            assert asker is not None
+            asker = replace(asker, viewer=replace(asker.viewer, **limits))
+            return plan_of(connection, self.world.server, asker, filters, search_for(asker))
+
+    def recommend(self, user: str, filters: Filters) -> Slate:
+        with self.engine.begin() as connection:
+            server, now = self.world.server, datetime.now(UTC)
+            return recommend(connection, server, user, filters, limit=20, offset=0, explain=True, now=now, slate_id=uuid4())
+
+    def n_eligible(self, user: str, filters: Filters) -> int:
+        """Up to a hundred."""
+        with self.engine.begin() as connection:
+            asker = find_asker(connection, self.world.server.id, user, None)
+            assert asker is not None
+            return len(retrieve(connection, self.world.server, asker, filters, "exact", limit=100, offset=0, explain=False))
+
+
+def build_library(postgres_url: str, n_items: int) -> Iterator[Library]:
+    with scratch_database(postgres_url) as url:
+        work, serve = working_engine(url), serving_engine(url, 2)
+        migrate(work)
+        yield Library(serve, build_world(work, "planted", n_items, 5, "", seed=1))
+        work.dispose()
+        serve.dispose()
+
+
+@pytest.fixture(scope="module")
+def large(postgres_url: str) -> Iterator[Library]:
+    yield from build_library(postgres_url, 50_000)
+
+
+@pytest.fixture(scope="module")
+def small(postgres_url: str) -> Iterator[Library]:
+    yield from build_library(postgres_url, 2_000)
+
+
+@pytest.mark.parametrize("filters", FILTERS)
+@pytest.mark.parametrize("limits", [{}, {"has_all_libraries": False, "library_ids": [1], "max_parental_age": 12, "blocked_tags": ["x"]}])
+@pytest.mark.parametrize("user", [LIGHT_USER, HEAVY_USER])
+def test_a_large_library_is_searched_by_its_index_under_a_nested_loop_anti_join(
+    large: Library, user: str, limits: dict[str, Any], filters: Filters
+) -> None:
+    plan = large.plan(user, filters, **limits)
+    [search] = [node for node in plan.walk() if node.index.endswith("_hnsw")]
+    assert [node.join for node in plan.walk() if "Anti" in node.join] == ["Nested Loop Anti"]
+    # Between the index and the LIMIT that ends its scan nothing sorts or hashes.
+    above = [node.type for node in plan.path_to(search)]
+    assert set(above[len(above) - above[::-1].index("Limit") :]) == {"Nested Loop"}
+
+
+@pytest.mark.parametrize("filters", FILTERS)
+def test_a_small_library_is_scanned_exactly(small: Library, filters: Filters) -> None:
+    plan = small.plan(LIGHT_USER, filters)
+    assert not [node for node in plan.walk() if node.index.endswith("_hnsw")]
+    assert [node for node in plan.walk() if node.relation == "shared_384"]
+
+
+@pytest.mark.parametrize("filters", [*FILTERS, SELECTIVE])
+@pytest.mark.parametrize("user", [LIGHT_USER, HEAVY_USER])
+def test_neither_a_filter_nor_a_heavy_user_makes_a_short_list(large: Library, small: Library, user: str, filters: Filters) -> None:
+    for library in (large, small):
+        n_items = len(library.recommend(user, filters).items)
+        assert n_items == min(20, library.n_eligible(user, filters))
+
+
+def test_the_selective_filter_leaves_enough_to_be_short_of(large: Library) -> None:
+    assert large.n_eligible(HEAVY_USER, SELECTIVE) >= 20

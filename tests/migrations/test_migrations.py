@@ -1,0 +1,55 @@
+"""The schema that migrations make is the one that the tables say, and can be taken back."""
+
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+
+from app.db import Engine
+from app.db.embedded import find_binaries
+from app.db.engine import working_engine
+from app.db.tables import PARTITION_SCHEMA
+from migrations.migrate import alembic_config, current_revision, migrate, newest_revision
+
+
+@pytest.fixture
+def empty(empty_database_url: str) -> Engine:
+    return working_engine(empty_database_url)
+
+
+def dump(engine: Engine) -> str:
+    """The schema as pg_dump writes it, without what differs each time."""
+    import subprocess
+
+    url = engine.url
+    command_line = [find_binaries() / "pg_dump", "-s", "-h", url.query["host"], "-U", str(url.username), str(url.database)]
+    text = subprocess.run(command_line, check=True, capture_output=True, text=True).stdout
+    return "\n".join(line for line in text.splitlines() if not line.startswith(("\\restrict", "\\unrestrict", "--")))
+
+
+def test_up_down_and_up_again_leave_the_same_schema(empty: Engine) -> None:
+    migrate(empty)
+    first = dump(empty)
+    assert PARTITION_SCHEMA in first
+    migrate(empty, "base")
+    assert "CREATE TABLE public.items" not in dump(empty)
+    migrate(empty)
+    assert dump(empty) == first
+    assert current_revision(empty) == newest_revision()
+    empty.dispose()
+
+
+def test_the_tables_equal_the_migrated_schema(empty: Engine) -> None:
+    migrate(empty)
+    config = alembic_config()
+    with empty.connect() as connection:
+        config.attributes["connection"] = connection
+        command.check(config)  # raises where autogenerate would add anything
+    empty.dispose()
+
+
+def test_every_migration_gives_up_on_a_lock_it_cannot_get() -> None:
+    for script in ScriptDirectory.from_config(alembic_config()).walk_revisions():
+        source = Path(script.path).read_text(encoding="utf-8")
+        assert source.count("SET LOCAL lock_timeout") == 2

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 
 from app.api import health, ingest, problems, recommendations, servers
-from app.api.middleware import OperatorPages, RequestLog
+from app.api.middleware import BasePath, OperatorPages, RequestLog
 from app.db.engine import serving_engine, working_engine
 from app.db.servers import digest_of
 from app.errors import DatabaseUnsuitable
@@ -24,7 +24,7 @@ def create_app(settings: Settings) -> FastAPI:
         raise DatabaseUnsuitable(
             "PALATE_DATABASE_URL is not set. Start the service with palate up or palate serve, which bring a database."
         )
-    app = FastAPI(title="Palate", docs_url="/docs", redoc_url=None, root_path=settings.base_path, lifespan=_lifespan)
+    app = FastAPI(title="Palate", docs_url="/docs", redoc_url=None, lifespan=_lifespan)
     url = settings.database_url.get_secret_value()
     state = app.state
     state.settings = settings
@@ -39,6 +39,8 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(router)
     pages.install(app, secret)
     app.add_middleware(OperatorPages, who=settings.operator_pages)
+    if settings.base_path:
+        app.add_middleware(BasePath, base_path=settings.base_path)
     app.add_middleware(RequestLog)
     return app
 

@@ -115,6 +115,7 @@ def admin_key() -> str:
 @pytest.fixture(scope="session")
 def settings(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return Settings(
+        _env_file=None,
         database_url=SecretStr(database_url),
         data_dir=Path(tmp_path_factory.mktemp("data")),
         admin_key=SecretStr(ADMIN_KEY),

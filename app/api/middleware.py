@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from app.api.metrics import REQUEST_SECONDS
+from app.api.problems import unexpected
 
 log = structlog.get_logger()
 
@@ -23,6 +24,8 @@ SECURITY_HEADERS = [
 ]
 # Asked for every few seconds by monitors: not worth a line each.
 QUIET_ROUTES = ("/health/live", "/health/ready", "/api/health", "/metrics")
+# A caller may invent methods, and each would be a series of its own in the metrics for as long as the process runs.
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class RequestLog:
@@ -39,7 +42,7 @@ class RequestLog:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started = time.perf_counter()
-        status = 500
+        status: int | None = None
 
         async def send_with_headers(message: MutableMapping[str, Any]) -> None:
             nonlocal status
@@ -50,14 +53,20 @@ class RequestLog:
 
         try:
             await self.app(scope, receive, send_with_headers)
+        except Exception as error:
+            if status is not None:
+                raise  # half of an answer is out already
+            # Here and not in a handler of the application's: that answers outside of this, without the id.
+            await unexpected(error)(scope, receive, send_with_headers)
         finally:
-            self._record(scope, status, time.perf_counter() - started)
+            self._record(scope, status or 500, time.perf_counter() - started)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
-        REQUEST_SECONDS.labels(scope["method"], route, status).observe(seconds)
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        REQUEST_SECONDS.labels(method, route, status).observe(seconds)
         if route not in QUIET_ROUTES:
-            log.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))
+            log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1))
 
 
 class OperatorPages:
@@ -85,3 +94,17 @@ class OperatorPages:
             return self.who == "anyone"
         client = scope.get("client")
         return client is not None and (client[0].startswith("127.") or client[0] in ("::1", "testclient"))
+
+
+class BasePath:
+    """ASGI middleware: the service under a path of a reverse proxy, whether that passes the path on or takes it off."""
+
+    def __init__(self, app: App, base_path: str) -> None:
+        self.app, self.base_path = app, base_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path = scope["path"]
+            is_whole = path == self.base_path or path.startswith(f"{self.base_path}/")
+            scope = {**scope, "root_path": self.base_path, "path": path if is_whole else self.base_path + path}
+        await self.app(scope, receive, send)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -43,6 +44,7 @@ class Supervisor:
         """Until SIGINT or SIGTERM; from the main thread."""
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, lambda _signum, _frame: self.stopping.set())
+        self._claim_port()
         _, is_key_new = admin_key(self.settings)
         try:
             url = self._start_database()
@@ -55,6 +57,16 @@ class Supervisor:
                 self._keep_alive(url)
         finally:
             self._stop()
+
+    def _claim_port(self) -> None:
+        """Before anything is started: whoever answers there would be taken for this service."""
+        with socket.socket(socket.AF_INET6 if ":" in self.settings.host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((self.settings.host, self.settings.port))
+            except OSError as error:
+                where = f"{self.settings.host}:{self.settings.port}"
+                raise NotReady(f"{where} cannot be listened on ({error.strerror}). Set PALATE_PORT to a free port.") from None
 
     def _start_database(self) -> str:
         if self.settings.database_url is not None:

@@ -5,7 +5,7 @@ Strict on purpose: `"5"` is no number and `false` no zero, so that a caller's mi
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
@@ -42,6 +42,13 @@ def _text_only(value: Any) -> Any:
     return value
 
 
+def _in_utc(value: datetime) -> datetime:
+    """PostgreSQL reads fewer offsets and later years than Python does, and a play's end must be a time too."""
+    if not 1900 <= value.year <= 2200:
+        raise ValueError("must be a time between the years 1900 and 2200")
+    return value.astimezone(UTC)
+
+
 def _one(value: float) -> int:
     return int(value)
 
@@ -50,7 +57,13 @@ PlainText = AfterValidator(_no_nul)
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256), PlainText]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=512), PlainText]
 Prose = Annotated[str, StringConstraints(max_length=20_000), PlainText]
-Moment = Annotated[AwareDatetime, Strict(False), BeforeValidator(_text_only), WithJsonSchema({"type": "string", "format": "date-time"})]
+Moment = Annotated[
+    AwareDatetime,
+    Strict(False),
+    BeforeValidator(_text_only),
+    AfterValidator(_in_utc),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
 Uuid = Annotated[UUID, Strict(False), BeforeValidator(lambda value: value), WithJsonSchema({"type": "string", "format": "uuid"})]
 Count = Annotated[int, Field(ge=0, le=MAX_INT)]
 Seconds = Annotated[float, Field(ge=0, le=MAX_INT), AfterValidator(_one)]

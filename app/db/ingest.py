@@ -59,6 +59,8 @@ def ingest_users(connection: Connection, server_id: int, rows: Sequence[UserRow]
     connection.execute(statement("plays", "lock_shared"), server)
     _empty_table(connection, "users", "staged_users")
     _stage(connection, "staged_users", [(index, *_fields(rows[index])) for index in position.values()], len(position))
+    for name in ("name_users", "lock_users"):
+        connection.execute(statement("users", name), server)
     rejected = _rejections(connection, "users", "refuse_erased", ERASED, server)
     connection.execute(statement("users", "name_libraries"), server)
     counts = connection.execute(statement("users", "write_users"), server).one()

@@ -26,6 +26,8 @@ BLOCK = 100
 # What the prior may add to a similarity; EXPERIMENTS, prior.
 PRIOR_WEIGHT = 0.3
 MAX_BASED_ON = 3
+# A title less like the item than this (cosine of centred vectors) is no reason for it, however much it weighs.
+MIN_CLOSENESS = 0.15
 
 
 # Rendered only where asked for: with `:kind IS NULL OR ...` for each, the generic plan expects 3 rows of 3,882
@@ -263,10 +265,10 @@ LEFT JOIN LATERAL (
     FROM (
         SELECT h.item_id, h.external_id, h.name, h.weight * -(h.history <#> v.target::halfvec({shape.dimension})) AS pull
         FROM heaviest h
+        WHERE -(h.history <#> v.target::halfvec({shape.dimension})) > {MIN_CLOSENESS}
         ORDER BY pull DESC, h.item_id
         LIMIT {MAX_BASED_ON}
     ) AS r
-    WHERE r.pull > 0
 ) AS reasons ON :explain"""
     return f"""
 SELECT p.item_id, shown.external_id, i.kind, i.name, i.year, i.genres, i.community_rating, i.runtime_seconds,

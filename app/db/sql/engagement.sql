@@ -5,11 +5,14 @@
 CREATE TEMP TABLE IF NOT EXISTS touched (user_id bigint NOT NULL, item_id bigint NOT NULL) ON COMMIT DELETE ROWS;
 
 -- name: roll_up
+-- Nothing below joins two of the intermediate results: the planner can't know their sizes, and a nested loop of two
+-- that hold a hundred thousand rows takes hours. They are put under one another and grouped.
 WITH touched_pairs AS MATERIALIZED (
     SELECT DISTINCT user_id, item_id FROM touched
 ),
 said AS MATERIALIZED (
-    SELECT t.user_id, t.item_id, e.id AS entry_id, e.kind IN ('movie', 'series') AS of_title,
+    SELECT t.user_id, t.item_id, e.id AS entry_id, e.kind AS entry_kind, e.season_number, e.episode_number, e.runtime_seconds,
+           e.kind IN ('movie', 'series') AS of_title,
            s.kind, s.value, s.at, coalesce(s.at, s.received_at) AS said_at, s.signal_order, s.source_key
     FROM touched_pairs t
     JOIN entries e ON e.server_id = :server_id AND e.item_id = t.item_id
@@ -17,84 +20,87 @@ said AS MATERIALIZED (
     WHERE s.kind NOT IN ('shown', 'clicked')
 ),
 -- The last word on whether an entry was watched.
-marks AS MATERIALIZED (
+marks AS (
     SELECT DISTINCT ON (user_id, item_id, entry_id) *
     FROM said
     WHERE kind IN ('watched', 'unwatched')
     ORDER BY user_id, item_id, entry_id, said_at DESC, signal_order DESC NULLS LAST, source_key
 ),
--- Plays that no later "unwatched", of the entry or of the whole title, took back.
-standing_plays AS (
-    SELECT t.user_id, t.item_id, e.id AS entry_id, p.source, p.source_key,
-           p.started_at, p.play_order, p.played_seconds, p.percent, p.is_completed
+events AS (
+    SELECT t.user_id, t.item_id, e.id AS entry_id, e.kind AS entry_kind, e.season_number, e.episode_number, e.runtime_seconds,
+           e.kind IN ('movie', 'series') AS of_title, 'play' AS what, p.source, p.source_key, p.started_at, p.play_order,
+           p.played_seconds, p.percent, p.is_completed, NULL::timestamptz AS said_at, NULL::timestamptz AS at, NULL::bigint AS signal_order
     FROM touched_pairs t
     JOIN entries e ON e.server_id = :server_id AND e.item_id = t.item_id
     JOIN plays p ON p.server_id = :server_id AND p.user_id = t.user_id AND p.entry_id = e.id
-    WHERE NOT EXISTS (
-        SELECT FROM marks m
-        WHERE m.user_id = t.user_id AND m.item_id = t.item_id AND m.kind = 'unwatched'
-          AND (m.entry_id = e.id OR m.of_title)
-          AND CASE
-                  WHEN p.started_at IS NOT NULL THEN p.started_at <= m.said_at
-                  WHEN p.play_order IS NOT NULL AND m.signal_order IS NOT NULL THEN p.play_order <= m.signal_order
-                  ELSE true
-              END
-    )
+    UNION ALL
+    SELECT user_id, item_id, entry_id, entry_kind, season_number, episode_number, runtime_seconds, of_title, kind, NULL, source_key,
+           NULL, NULL, NULL, NULL, NULL, said_at, at, signal_order
+    FROM marks
+),
+-- "Unwatched" takes back what came before it: of its entry, or of the whole title where it was said of that.
+judged AS (
+    SELECT *,
+           greatest(max(said_at) FILTER (WHERE what = 'unwatched') OVER of_entry,
+                    max(said_at) FILTER (WHERE what = 'unwatched' AND of_title) OVER of_item) AS unwatched_at,
+           greatest(max(signal_order) FILTER (WHERE what = 'unwatched') OVER of_entry,
+                    max(signal_order) FILTER (WHERE what = 'unwatched' AND of_title) OVER of_item) AS unwatched_order,
+           count(*) FILTER (WHERE what = 'unwatched' AND signal_order IS NULL) OVER of_entry
+               + count(*) FILTER (WHERE what = 'unwatched' AND signal_order IS NULL AND of_title) OVER of_item > 0 AS is_unordered,
+           max(said_at) FILTER (WHERE what = 'unwatched' AND of_title) OVER of_item AS title_unwatched_at
+    FROM events
+    WINDOW of_entry AS (PARTITION BY user_id, item_id, entry_id), of_item AS (PARTITION BY user_id, item_id)
+),
+standing AS (
+    SELECT *
+    FROM judged
+    WHERE CASE
+              WHEN what = 'watched' THEN title_unwatched_at IS NULL OR title_unwatched_at <= said_at
+              WHEN what = 'unwatched' THEN false
+              WHEN unwatched_at IS NULL THEN true
+              WHEN started_at IS NOT NULL THEN started_at > unwatched_at
+              ELSE play_order IS NOT NULL AND NOT is_unordered AND play_order > unwatched_order
+          END
 ),
 -- Plays of one entry that overlap in time are one sitting, whichever doors told of it.
 overlapping AS (
     SELECT *,
            started_at + make_interval(secs => coalesce(played_seconds, 0)) AS ended_at,
            max(started_at + make_interval(secs => coalesce(played_seconds, 0))) OVER (
-               PARTITION BY user_id, entry_id ORDER BY started_at NULLS LAST, source, source_key
+               PARTITION BY user_id, entry_id, what ORDER BY started_at NULLS LAST, source, source_key
                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
            ) AS busy_until
-    FROM standing_plays
+    FROM standing
 ),
 numbered AS (
     SELECT *,
            count(*) FILTER (WHERE started_at IS NULL OR busy_until IS NULL OR started_at > busy_until) OVER (
-               PARTITION BY user_id, entry_id ORDER BY started_at NULLS LAST, source, source_key
+               PARTITION BY user_id, entry_id, what ORDER BY started_at NULLS LAST, source, source_key
            ) AS sitting
     FROM overlapping
 ),
-sittings AS (
-    SELECT user_id, item_id, entry_id,
-           max(played_seconds) AS played_seconds,
-           greatest(max(percent) / 100, CASE WHEN bool_or(is_completed) THEN 1 END) AS fraction,
-           max(ended_at) AS at,
-           max(play_order) AS in_order,
-           1 AS n_plays
-    FROM numbered
-    GROUP BY user_id, item_id, entry_id, sitting
-    UNION ALL
-    SELECT user_id, item_id, entry_id, NULL, 1, at, signal_order, 0
-    FROM marks m
-    WHERE m.kind = 'watched'
-      AND NOT EXISTS (
-          SELECT FROM marks later
-          WHERE later.user_id = m.user_id AND later.item_id = m.item_id AND later.kind = 'unwatched'
-            AND later.of_title AND later.said_at > m.said_at
-      )
-),
 -- A part is an episode, whatever its number of versions, or the film.
-parts AS (
-    SELECT s.user_id, s.item_id,
-           CASE e.kind WHEN 'episode' THEN coalesce(e.season_number || '/' || e.episode_number, 'entry ' || e.id) ELSE e.kind END AS part,
-           bool_or(e.kind = 'episode') AS is_episode,
-           sum(s.n_plays) AS n_plays,
-           least(1, greatest(max(s.fraction), sum(s.played_seconds)::real / nullif(max(e.runtime_seconds), 0))) AS completion,
-           max(s.at) AS last_at,
-           max(s.in_order) AS last_order
-    FROM sittings s
-    JOIN entries e ON e.server_id = :server_id AND e.id = s.entry_id
-    GROUP BY 1, 2, 3
+sittings AS (
+    SELECT user_id, item_id,
+           CASE entry_kind WHEN 'episode' THEN coalesce(season_number || '/' || episode_number, 'entry ' || entry_id) ELSE entry_kind END AS part,
+           entry_kind = 'episode' AS is_episode,
+           max(runtime_seconds) AS runtime_seconds,
+           max(played_seconds) AS played_seconds,
+           greatest(max(percent) / 100, CASE WHEN bool_or(is_completed) OR what = 'watched' THEN 1 END) AS fraction,
+           greatest(max(ended_at), max(at)) AS at,
+           greatest(max(play_order), max(signal_order)) AS in_order,
+           (what = 'play')::int AS n_plays
+    FROM numbered
+    GROUP BY user_id, item_id, entry_id, entry_kind, season_number, episode_number, what, sitting
 ),
-watched AS (
-    SELECT user_id, item_id, sum(n_plays)::int AS n_plays, count(*) FILTER (WHERE is_episode)::int AS n_episodes,
-           avg(completion)::real AS completion, max(last_at) AS last_at, max(last_order) AS last_order
-    FROM parts
-    GROUP BY user_id, item_id
+parts AS (
+    SELECT user_id, item_id, part, is_episode, sum(n_plays) AS n_plays,
+           -- LEAST and GREATEST pass NULL over: what is unknown must stay so.
+           CASE WHEN greatest(max(fraction), sum(played_seconds)::real / nullif(max(runtime_seconds), 0)) > 1 THEN 1
+                ELSE greatest(max(fraction), sum(played_seconds)::real / nullif(max(runtime_seconds), 0)) END AS completion,
+           max(at) AS last_at, max(in_order) AS last_order
+    FROM sittings
+    GROUP BY user_id, item_id, part, is_episode
 ),
 last_said AS (
     SELECT DISTINCT ON (user_id, item_id, subject) *
@@ -102,34 +108,35 @@ last_said AS (
     WHERE kind NOT IN ('watched', 'unwatched')
     ORDER BY user_id, item_id, subject, of_title DESC, said_at DESC, signal_order DESC NULLS LAST, source_key
 ),
-opinions AS (
-    SELECT user_id, item_id,
-           max(value) FILTER (WHERE kind = 'rating') AS rating,
-           max(at) FILTER (WHERE kind = 'rating' AND value IS NOT NULL) AS rated_at,
-           max(signal_order) FILTER (WHERE kind = 'rating' AND value IS NOT NULL) AS rated_order,
-           coalesce(bool_or(value > 0) FILTER (WHERE kind = 'favourite'), false) AS is_favourite,
-           bool_or(kind = 'like') FILTER (WHERE subject = 'liking' AND value > 0) AS is_liked,
-           coalesce(bool_or(value > 0) FILTER (WHERE kind = 'watchlist'), false) AS is_watchlisted,
-           coalesce(bool_or(value > 0) FILTER (WHERE kind = 'hide'), false) AS is_hidden
+facts AS (
+    SELECT user_id, item_id, true AS is_watched, n_plays, is_episode, completion, last_at, last_order,
+           NULL::real AS rating, NULL::text AS kind, NULL::real AS value
+    FROM parts
+    UNION ALL
+    SELECT user_id, item_id, false, 0, false, NULL,
+           CASE WHEN kind = 'rating' AND value IS NOT NULL THEN at END,
+           CASE WHEN kind = 'rating' AND value IS NOT NULL THEN signal_order END,
+           CASE WHEN kind = 'rating' THEN value END, kind, value
     FROM last_said
-    GROUP BY user_id, item_id
+    UNION ALL
+    SELECT user_id, item_id, false, 0, false, NULL, NULL, NULL, NULL, NULL, NULL
+    FROM touched_pairs
 ),
 rolled AS MATERIALIZED (
-    SELECT t.user_id, t.item_id,
-           coalesce(w.n_plays, 0) AS n_plays,
-           coalesce(w.n_episodes, 0) AS n_episodes,
-           w.completion,
-           greatest(w.last_at, o.rated_at) AS last_at,
-           greatest(w.last_order, o.rated_order) AS last_order,
-           o.rating,
-           coalesce(o.is_favourite, false) AS is_favourite,
-           o.is_liked,
-           coalesce(o.is_watchlisted, false) AS is_watchlisted,
-           coalesce(o.is_hidden, false) AS is_hidden,
-           w.user_id IS NOT NULL OR o.rating IS NOT NULL AS is_seen
-    FROM touched_pairs t
-    LEFT JOIN watched w USING (user_id, item_id)
-    LEFT JOIN opinions o USING (user_id, item_id)
+    SELECT user_id, item_id,
+           sum(n_plays)::int AS n_plays,
+           count(*) FILTER (WHERE is_episode)::int AS n_episodes,
+           avg(completion)::real AS completion,
+           max(last_at) AS last_at,
+           max(last_order) AS last_order,
+           max(rating) AS rating,
+           coalesce(bool_or(value > 0) FILTER (WHERE kind = 'favourite'), false) AS is_favourite,
+           bool_or(kind = 'like') FILTER (WHERE kind IN ('like', 'dislike') AND value > 0) AS is_liked,
+           coalesce(bool_or(value > 0) FILTER (WHERE kind = 'watchlist'), false) AS is_watchlisted,
+           coalesce(bool_or(value > 0) FILTER (WHERE kind = 'hide'), false) AS is_hidden,
+           bool_or(is_watched OR rating IS NOT NULL) AS is_seen
+    FROM facts
+    GROUP BY user_id, item_id
 ),
 written AS (
     INSERT INTO engagement AS g (server_id, user_id, item_id, n_plays, n_episodes, completion, last_at, last_order, rating,

@@ -91,8 +91,10 @@ SELECT count(*) FILTER (WHERE is_new) AS created, count(*) FILTER (WHERE NOT is_
 
 -- name: write_signals
 WITH written AS (
-    INSERT INTO signals AS g (server_id, source, source_key, user_id, entry_id, kind, value, at, signal_order, recommendation_id)
-    SELECT :server_id, :source, s.source_key, u.id, e.id, s.kind, s.value, s.at, s.signal_order, s.recommendation_id
+    INSERT INTO signals AS g (server_id, source, source_key, user_id, entry_id, kind, value, at, signal_order, recommendation_id, received_at)
+    SELECT :server_id, :source, s.source_key, u.id, e.id, s.kind, s.value, s.at, s.signal_order, s.recommendation_id,
+           -- Within a call, what stands later came later.
+           now() + make_interval(secs => s.index / 1e6)
     FROM staged_signals s
     JOIN users u ON u.server_id = :server_id AND u.external_id = s.user_external_id
     JOIN entries e ON e.server_id = :server_id AND e.external_id = s.entry_external_id

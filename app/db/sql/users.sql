@@ -4,6 +4,22 @@ CREATE TEMP TABLE IF NOT EXISTS staged_users (
     blocked_tags text[], allowed_tags text[], is_opted_out boolean
 ) ON COMMIT DELETE ROWS;
 
+-- name: name_users
+-- First whoever is missing, then the lock on all, both sorted: the same steps as for plays, which name users too.
+INSERT INTO users (server_id, external_id)
+SELECT :server_id, s.external_id
+FROM staged_users s
+WHERE NOT EXISTS (SELECT FROM users u WHERE u.server_id = :server_id AND u.external_id = s.external_id)
+ORDER BY s.external_id
+ON CONFLICT DO NOTHING;
+
+-- name: lock_users
+SELECT u.id
+FROM users u
+WHERE u.server_id = :server_id AND u.external_id IN (SELECT external_id FROM staged_users)
+ORDER BY u.external_id COLLATE "C"
+FOR NO KEY UPDATE;
+
 -- name: refuse_erased
 DELETE FROM staged_users s
 USING users u
@@ -33,24 +49,19 @@ had_libraries AS MATERIALIZED (
     GROUP BY s.external_id
 ),
 written AS (
-    INSERT INTO users AS u (server_id, external_id, name, is_disabled, has_all_libraries, max_parental_age,
-                            blocked_tags, allowed_tags, is_opted_out)
-    SELECT :server_id, s.external_id, s.name, s.is_disabled, s.library_external_ids IS NULL, s.max_parental_age,
-           s.blocked_tags, s.allowed_tags, s.is_opted_out
+    UPDATE users u
+    SET name = s.name, is_disabled = s.is_disabled, has_all_libraries = s.library_external_ids IS NULL,
+        max_parental_age = s.max_parental_age, blocked_tags = s.blocked_tags, allowed_tags = s.allowed_tags, is_opted_out = s.is_opted_out
     FROM staged_users s
-    ORDER BY s.external_id
-    ON CONFLICT (server_id, external_id) DO UPDATE SET
-        name = excluded.name, is_disabled = excluded.is_disabled, has_all_libraries = excluded.has_all_libraries,
-        max_parental_age = excluded.max_parental_age, blocked_tags = excluded.blocked_tags,
-        allowed_tags = excluded.allowed_tags, is_opted_out = excluded.is_opted_out
-    WHERE (u.name, u.is_disabled, u.has_all_libraries, u.max_parental_age, u.blocked_tags, u.allowed_tags, u.is_opted_out)
-          IS DISTINCT FROM (excluded.name, excluded.is_disabled, excluded.has_all_libraries, excluded.max_parental_age,
-                            excluded.blocked_tags, excluded.allowed_tags, excluded.is_opted_out)
-       OR (SELECT library_ids FROM given_libraries g WHERE g.external_id = u.external_id)
-          IS DISTINCT FROM (SELECT library_ids FROM had_libraries h WHERE h.external_id = u.external_id)
-    RETURNING u.id, u.external_id, xmax = 0 AS is_inserted
+    JOIN users before ON before.server_id = :server_id AND before.external_id = s.external_id
+    WHERE u.server_id = :server_id AND u.id = before.id
+      AND ((u.name, u.is_disabled, u.has_all_libraries, u.max_parental_age, u.blocked_tags, u.allowed_tags, u.is_opted_out)
+           IS DISTINCT FROM (s.name, s.is_disabled, s.library_external_ids IS NULL, s.max_parental_age, s.blocked_tags, s.allowed_tags, s.is_opted_out)
+           OR (SELECT library_ids FROM given_libraries g WHERE g.external_id = u.external_id)
+              IS DISTINCT FROM (SELECT library_ids FROM had_libraries h WHERE h.external_id = u.external_id))
+    RETURNING before.name IS NULL AS is_new
 )
-SELECT count(*) FILTER (WHERE w.is_inserted) AS created, count(*) FILTER (WHERE NOT w.is_inserted) AS updated FROM written w;
+SELECT count(*) FILTER (WHERE is_new) AS created, count(*) FILTER (WHERE NOT is_new) AS updated FROM written;
 
 -- name: leave_libraries
 DELETE FROM user_libraries ul

@@ -4,6 +4,7 @@ Strict on purpose: `"5"` is no number and `false` no zero, so that a caller's mi
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
@@ -28,6 +29,8 @@ from app.connect.parental import parental_age
 from app.types import EntryRow, PlayRow, Rejection, SignalRow, UserRow
 
 MAX_INT = 2**31 - 1
+# A number as text would be read as seconds since 1970.
+DATE = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]")
 
 
 def _no_nul(value: str) -> str:
@@ -37,7 +40,7 @@ def _no_nul(value: str) -> str:
 
 
 def _text_only(value: Any) -> Any:
-    if not isinstance(value, str | datetime):
+    if not (isinstance(value, datetime) or (isinstance(value, str) and DATE.match(value))):
         raise ValueError("must be a date and time as text, such as 2026-03-01T20:15:00Z")
     return value
 

@@ -22,6 +22,7 @@ from app.types import EntryRow, SignalRow, UserRow
 
 SOURCE = "movielens"
 TITLE = re.compile(r"^(?P<name>.*?)\s*\((?P<year>\d{4})\)\s*$")
+OTHER_TITLES = re.compile(r"^(?P<name>.+?)(?P<others>(?:\s+\([^()]*[^\W\d][^()]*\))*)$")
 ARTICLE = re.compile(r"^(?P<rest>.+), (?P<article>The|A|An|Le|La|Les|L'|Il|Das|Der|Die|El|Los)$")
 MAX_REASONS = 20
 
@@ -42,12 +43,15 @@ def _read_items(folder: Path, described: dict[int, dict[str, Any]], rejected: li
     links = _read_links(folder)
     bodies = []
     for number, fields in _lines(folder, "movies", rejected):
-        if len(fields) < 3 or not fields[0].strip().isdigit():
+        if len(fields) < 3 or not fields[0].strip().isdecimal():
             rejected.append(f"movies, line {number}: a film needs an id, a title and genres")
             continue
         movie = int(fields[0])
         imdb, tmdb = links.get(movie, (None, None))
-        bodies.append(_item_body(movie, fields[1], fields[2], imdb, tmdb, described.get(tmdb or -1, {})))
+        try:
+            bodies.append(_item_body(movie, fields[1], fields[2], imdb, tmdb, described.get(tmdb or -1, {})))
+        except (ValueError, TypeError, OverflowError):
+            rejected.append(f"movies, line {number}: its metadata (TMDB {tmdb}) cannot be used")
     rows, _, refused = ITEMS.read(bodies)
     rejected += [f"movies, film {bodies[rejection.index]['item_id']}: {rejection.error}" for rejection in refused]
     return rows
@@ -55,10 +59,11 @@ def _read_items(folder: Path, described: dict[int, dict[str, Any]], rejected: li
 
 def _item_body(movie: int, title: str, genres: str, imdb: int | None, tmdb: int | None, more: dict[str, Any]) -> dict[str, Any]:
     match = TITLE.match(title.strip())
-    name = match["name"] if match else title.strip()
-    article = ARTICLE.match(name)
-    if article:
-        name = f"{article['article']} {article['rest']}"
+    whole = match["name"] if match else title.strip()
+    # "Postino, Il (The Postman) (1994)": what stands in brackets is another title of the same film.
+    parts = OTHER_TITLES.match(whole)
+    name = _plain(parts["name"] if parts else whole)
+    others = [_plain(other) for other in re.findall(r"\((?:a\.k\.a\. )?([^()]+)\)", parts["others"] if parts else "")]
     people = [{"name": more["director"], "kind": "director"}] if more.get("director") else []
     people += [{"name": actor, "kind": "actor"} for actor in more.get("cast") or []]
     runtime = more.get("runtime")
@@ -66,7 +71,7 @@ def _item_body(movie: int, title: str, genres: str, imdb: int | None, tmdb: int 
         "item_id": str(movie),
         "type": "movie",
         "name": name or title.strip() or f"Film {movie}",
-        "original_name": more.get("original_title") or None,
+        "original_name": more.get("original_title") or (others[-1] if others else None),
         "year": int(match["year"]) if match and int(match["year"]) > 0 else None,
         "overview": more.get("overview") or None,
         "genres": [genre for genre in genres.strip().split("|") if genre and genre != "(no genres listed)"],
@@ -80,11 +85,20 @@ def _item_body(movie: int, title: str, genres: str, imdb: int | None, tmdb: int 
     }
 
 
+def _plain(title: str) -> str:
+    """ "Matrix, The" is filed under M."""
+    article = ARTICLE.match(title.strip())
+    return f"{article['article']} {article['rest']}" if article else title.strip()
+
+
 def _read_links(folder: Path) -> dict[int, tuple[int | None, int | None]]:
     for name in ("links.csv", "tmdb_links.csv"):
         if (folder / name).exists():
-            frame = pl.read_csv(folder / name, infer_schema=False, ignore_errors=True)
-            numbers = frame.select(pl.col("movieId", "imdbId", "tmdbId").cast(pl.Float64, strict=False).cast(pl.Int64, strict=False))
+            try:
+                frame = pl.read_csv(folder / name, infer_schema=False, ignore_errors=True, truncate_ragged_lines=True)
+                numbers = frame.select(pl.col("movieId", "imdbId", "tmdbId").cast(pl.Float64, strict=False).cast(pl.Int64, strict=False))
+            except (pl.exceptions.PolarsError, OSError) as error:
+                raise BadInput(f"{name} could not be read: {str(error).splitlines()[0]}") from None
             return {movie: (imdb, tmdb) for movie, imdb, tmdb in numbers.iter_rows() if movie is not None}
     return {}
 
@@ -115,7 +129,7 @@ def _read_ratings(folder: Path, rejected: list[str]) -> pl.DataFrame:
     for number, fields in _lines(folder, "ratings", rejected):
         try:
             user, movie, rating, at = int(fields[0]), int(fields[1]), float(fields[2]), int(fields[3])
-            if not 0.5 <= rating <= 5 or not 0 <= at < 2**33:
+            if not 0.5 <= rating <= 5 or not 0 <= at < 2**33 or max(abs(user), abs(movie)) >= 2**63:
                 raise ValueError
         except (ValueError, IndexError):
             rejected.append(f"ratings, line {number}: needs a user, a film, a rating from 0.5 to 5 and a time")
@@ -138,6 +152,7 @@ def _read_parquet(file: Path) -> pl.DataFrame:
         )
     except (pl.exceptions.PolarsError, OSError) as error:
         raise BadInput(f"{file.name} could not be read: {str(error).splitlines()[0]}") from None
+    frame = frame.drop_nulls(["user", "movie"])
     return frame.filter(pl.col("rating").is_between(0.5, 5)).sort("user", "position", "movie")
 
 
@@ -145,9 +160,10 @@ def _lines(folder: Path, name: str, rejected: list[str]) -> Iterator[tuple[int, 
     """Numbered fields of `name.dat` (`::`, Latin-1) or `name.csv` (commas, quotes, UTF-8, a header)."""
     dat, comma = folder / f"{name}.dat", folder / f"{name}.csv"
     if dat.exists():
-        for number, line in enumerate(dat.read_text(encoding="latin-1").splitlines(), start=1):
+        # Not splitlines(), which ends a line at control characters that Latin-1 titles may hold.
+        for number, line in enumerate(_decoded(dat.read_bytes()).split("\n"), start=1):
             if line.strip():
-                yield number, line.split("::")
+                yield number, line.rstrip("\r").split("::")
     elif comma.exists():
         import csv
 
@@ -161,6 +177,14 @@ def _lines(folder: Path, name: str, rejected: list[str]) -> Iterator[tuple[int, 
             rejected.append(f"{comma.name}, line {reader.line_num}: {error}; the rest was not read")
     else:
         raise BadInput(f"{folder} holds neither {dat.name} nor {comma.name}.")
+
+
+def _decoded(content: bytes) -> str:
+    """The 1M set and older are Latin-1, the 10M set is UTF-8."""
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
 
 
 def _signals(ratings: pl.DataFrame) -> list[SignalRow]:

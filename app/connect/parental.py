@@ -8,7 +8,7 @@ import re
 
 AGES = {
     # MPA, United States
-    "g": 0, "pg": 8, "pg-13": 13, "r": 17, "nc-17": 18, "x": 18,
+    "g": 0, "pg": 8, "pg-13": 13, "r": 17, "nc-17": 18, "x": 18, "in-a": 18,
     # US TV Parental Guidelines
     "tv-y": 0, "tv-y7": 7, "tv-y7-fv": 7, "tv-g": 0, "tv-pg": 10, "tv-14": 14, "tv-ma": 17,
     # BBFC, United Kingdom and Ireland
@@ -16,11 +16,11 @@ AGES = {
     # ACB, Australia
     "e": 0, "m": 15, "ma15+": 15, "ma 15+": 15, "r18+": 18, "x18+": 18, "r 18+": 18,
     # Kijkwijzer, CNC and others that say everybody
-    "al": 0, "tp": 0, "all": 0, "l": 0, "s": 0, "t": 0, "a": 0, "btl": 0, "approved": 0, "passed": 0,
+    "al": 0, "tp": 0, "all": 0, "l": 0, "s": 0, "t": 0, "btl": 0, "approved": 0, "passed": 0,
 }  # fmt: skip
 
-# "FSK 16", "DE-16", "gb/15", "KR-12", "16+", "18"
-NUMBER = re.compile(r"(?:^|[^0-9])(\d{1,2})\s*\+?$")
+# "FSK 16", "14A" (without an adult, Canada), "DE-16", "gb/15", "KR-12", "16+", "18"
+NUMBER = re.compile(r"(?:^|[^0-9])(\d{1,2})\s*[+a]?$")
 COUNTRY = re.compile(r"^[a-z]{2}\s*[-/:]\s*")
 
 

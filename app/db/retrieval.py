@@ -223,8 +223,9 @@ def _page(shape: Shape) -> str:
     return f"""
 ranked AS (
     SELECT *, {score} AS own_score,
-           (row_number() OVER (ORDER BY similarity DESC NULLS LAST, popularity DESC, added_at DESC NULLS LAST, item_id) - 1) / {BLOCK} AS block
+           (row_number() OVER found_first - 1) / {BLOCK} AS block
     FROM found
+    WINDOW found_first AS (ORDER BY similarity DESC NULLS LAST, popularity DESC, added_at DESC NULLS LAST, item_id)
 ),
 page AS MATERIALIZED (
     SELECT item_id, similarity,

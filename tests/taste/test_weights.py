@@ -11,7 +11,8 @@ from app.taste.weights import GRACE_DAYS, History, weigh
 NOW = 1_800_000_000.0
 DAY = 86_400.0
 NONE = {
-    "is_series": False, "n_plays": 1, "n_episodes": 0, "completion": np.nan, "rating": np.nan, "last_at": NOW - 30 * DAY, "last_order": np.nan,
+    "is_series": False, "n_plays": 1, "n_episodes": 0, "completion": np.nan, "rating": np.nan,
+    "last_at": NOW - 30 * DAY, "last_order": np.nan,
     "is_favourite": False, "liking": 0, "is_watchlisted": False, "is_hidden": False, "is_seen": True,
 }  # fmt: skip
 

@@ -22,8 +22,8 @@ install: $(INSTALLED) ## Install into .venv, with a CPU build of torch
 run: $(INSTALLED) ## Run everything on one port, with a demo household at first start; Ctrl-C stops it
 	@exec $(BIN)/palate up --demo
 
-test: $(INSTALLED) ## Run the tests
-	$(BIN)/python -m pytest
+test: $(INSTALLED) ## Run the tests, two files at a time
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(INSTALLED) ## Check format, lint, types and who imports whom
 	$(BIN)/ruff format --check

@@ -3,7 +3,8 @@
 import hmac
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPBearer
 
 from app.db import Connection, servers
 from app.errors import InvalidKey, MissingKey, ScopeMissing, UnknownServer
@@ -12,7 +13,10 @@ from app.types import Key, Scope, Server
 BOOTSTRAP = Key("bootstrap", frozenset({"admin"}), None)
 
 
-def read_bearer(request: Request) -> bytes:
+BEARER = HTTPBearer(scheme_name="key", description="An API key; `palate keys create` makes one.", auto_error=False)
+
+
+def read_bearer(request: Request, _described: Annotated[object, Security(BEARER)] = None) -> bytes:
     """The digest of the key that the caller sent. Raises MissingKey before anything else of the request is looked at."""
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
@@ -21,6 +25,15 @@ def read_bearer(request: Request) -> bytes:
 
 
 Credentials = Annotated[bytes, Depends(read_bearer)]
+
+
+def check_key(request: Request, digest: Credentials) -> None:
+    """In a short transaction of its own, for what is not told or taken before the key is known to be good. Raises InvalidKey."""
+    with request.app.state.serve.begin() as connection:
+        _known(request, digest, servers.find_access(connection, digest, None)[0])
+
+
+GoodKey = Depends(check_key)
 
 
 def authorise(connection: Connection, request: Request, digest: bytes, scope: Scope) -> Key:
@@ -38,10 +51,15 @@ def open_server(connection: Connection, request: Request, digest: bytes, scope: 
 
 
 def _check(request: Request, digest: bytes, found: Key | None, scope: Scope) -> Key:
+    key = _known(request, digest, found)
+    if not key.allows(scope):
+        raise ScopeMissing(f"This key does not have the scope {scope} that the call needs.")
+    return key
+
+
+def _known(request: Request, digest: bytes, found: Key | None) -> Key:
     is_bootstrap = hmac.compare_digest(digest, request.app.state.admin_digest)
     key = BOOTSTRAP if is_bootstrap else found
     if key is None:
         raise InvalidKey
-    if not key.allows(scope):
-        raise ScopeMissing(f"This key does not have the scope {scope} that the call needs.")
     return key

@@ -14,8 +14,8 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/health/live")
-def live() -> dict[str, str]:
-    """The process answers."""
+async def live() -> dict[str, str]:
+    """The process answers. On the event loop: it must not wait for a thread while all of them wait for the database."""
     return {"status": "ok"}
 
 

@@ -1,14 +1,17 @@
 """POST /ingest/items, /ingest/users, /ingest/plays, /ingest/signals"""
 
+import io
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic_core import from_json
 
 from app.api.auth import Credentials, open_server
 from app.api.metrics import INGESTED_ROWS
+from app.api.parameters import NO_NUL, Payload, described_body
 from app.api.problems import documented
 from app.connect.bodies import ITEMS, PLAYS, SIGNALS, USERS, ItemBody, PlayBody, Reader, SignalBody, UserBody
 from app.db import Connection, ingest
@@ -18,54 +21,28 @@ from app.types import IngestOutcome, Rejection
 router = APIRouter(prefix="/ingest", tags=["ingest"])
 
 MAX_ROWS = 10_000
-MAX_BYTES = 64 << 20
 SOURCE = "api"
 
 NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/json-lines")
 Write = Callable[[Connection, int, Sequence[Any]], IngestOutcome]
-NdjsonServer = Annotated[str | None, Query(min_length=1, max_length=256, description="The media server, where the body is NDJSON.")]
-
-
-async def read_body(request: Request) -> bytes:
-    """The whole body. Raises BodyTooLarge as soon as it is."""
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MAX_BYTES:
-            raise BodyTooLarge(f"The body is larger than {MAX_BYTES >> 20} MB. Send it in several calls.")
-        parts.append(part)
-    return b"".join(parts)
-
-
-Payload = Annotated[bytes, Depends(read_body)]
+NdjsonServer = Annotated[
+    str | None, Query(min_length=1, max_length=256, description="The media server, where the body is NDJSON.", json_schema_extra=NO_NUL)
+]
 
 
 def _described(name: str, body: type[Any]) -> dict[str, Any]:
     """The OpenAPI description of a body that is read row by row."""
-    row = body.model_json_schema(ref_template="#/components/schemas/{model}")
-    definitions = row.pop("$defs", {})
-    row = _inlined(row, definitions)
+    row = body.model_json_schema()
     envelope = {
         "type": "object",
         "properties": {
-            "server_id": {"type": "string", "minLength": 1, "maxLength": 256},
+            "server_id": {"type": "string", "minLength": 1, "maxLength": 256} | NO_NUL,
             name: {"type": "array", "maxItems": MAX_ROWS, "items": row},
         },
         "required": ["server_id", name],
+        "$defs": row.pop("$defs", {}),
     }
-    return {
-        "requestBody": {"required": True, "content": {"application/json": {"schema": envelope}, NDJSON[0]: {"schema": {"type": "string"}}}}
-    }
-
-
-def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
-    if isinstance(schema, list):
-        return [_inlined(part, definitions) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if "$ref" in schema:
-        return _inlined(definitions[schema["$ref"].rpartition("/")[2]], definitions)
-    return {name: _inlined(part, definitions) for name, part in schema.items()}
+    return described_body(envelope, **{NDJSON[0]: {"type": "string"}})
 
 
 RESPONSES = documented(400, 401, 403, 404, 413, 422, 503)
@@ -121,13 +98,14 @@ def _parse(request: Request, payload: bytes, server_id: str | None, name: str) -
     if media_type in NDJSON:
         if server_id is None:
             raise BadRequest(f"NDJSON names its server in the query: POST /ingest/{name}?server_id=...")
-        values = [_parse_line(line) for line in payload.split(b"\n") if line.strip()]
+        lines = (line for line in io.BytesIO(payload) if line.strip())
+        values = [_parse_line(line) for line in itertools.islice(lines, MAX_ROWS + 1)]
     else:
         server_id, values = _parse_envelope(payload, name)
     if "\x00" in server_id:
         raise BadRequest("server_id must not contain a NUL character.")
     if len(values) > MAX_ROWS:
-        raise BodyTooLarge(f"At most {MAX_ROWS:,} rows a call; these are {len(values):,}. Send them in several calls.")
+        raise BodyTooLarge(f"At most {MAX_ROWS:,} rows a call. Send them in several calls.")
     return server_id, values
 
 

@@ -1,13 +1,47 @@
-"""Query and path parameters that more than one endpoint takes."""
+"""Parameters and bodies that more than one endpoint takes."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import Path, Query
+from fastapi import Depends, Path, Query, Request
 from pydantic import AfterValidator
 
+from app.api.auth import GoodKey
 from app.connect.bodies import PlainText
+from app.errors import BodyTooLarge
 
 MAX_LISTED = 200
+MAX_BYTES = 64 << 20
+
+
+async def read_body(request: Request, _checked: Annotated[None, GoodKey]) -> bytes:
+    """The whole body, of who has a key. Raises BodyTooLarge as soon as it is."""
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > MAX_BYTES:
+            raise BodyTooLarge(f"The body is larger than {MAX_BYTES >> 20} MB. Send it in several calls.")
+        parts.append(part)
+    return b"".join(parts)
+
+
+Payload = Annotated[bytes, Depends(read_body)]
+
+
+def described_body(schema: dict[str, Any], **others: dict[str, Any]) -> dict[str, Any]:
+    """The OpenAPI description of a body that an endpoint reads by itself; `others` by content type."""
+    definitions = schema.pop("$defs", {})
+    content = {"application/json": {"schema": _inlined(schema, definitions)}} | {name: {"schema": other} for name, other in others.items()}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
+    if isinstance(schema, list):
+        return [_inlined(part, definitions) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inlined(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    return {name: _inlined(part, definitions) for name, part in schema.items()}
 
 
 def comma_list(value: str | None) -> list[str] | None:
@@ -18,15 +52,24 @@ def comma_list(value: str | None) -> list[str] | None:
     return parts or None
 
 
-def _checked(value: str | None) -> str | None:
+def _checked(value: str) -> str:
     comma_list(value)
-    if value is not None and "\x00" in value:
-        raise ValueError("must not contain a NUL character")
     return value
 
 
-ServerId = Annotated[str, Query(min_length=1, max_length=256, description="Id of the media server."), PlainText]
-UserId = Annotated[str, Query(min_length=1, max_length=256, description="Id of the user on the media server."), PlainText]
-ServerPath = Annotated[str, Path(min_length=1, max_length=256, description="Id of the media server."), PlainText]
-LibraryId = Annotated[str | None, Query(min_length=1, max_length=256, description="Only this library."), AfterValidator(_checked)]
-CommaList = Annotated[str | None, Query(max_length=8000, description="A comma list."), AfterValidator(_checked)]
+# Told in the description only: the validators say more plainly what is wrong.
+NO_NUL = {"pattern": r"^[^\x00]*$"}
+FEW_COMMAS = {"pattern": rf"^([^,\x00]*,){{0,{MAX_LISTED - 1}}}[^,\x00]*$"}
+
+ServerId = Annotated[str, Query(min_length=1, max_length=256, description="Id of the media server.", json_schema_extra=NO_NUL), PlainText]
+UserId = Annotated[
+    str, Query(min_length=1, max_length=256, description="Id of the user on the media server.", json_schema_extra=NO_NUL), PlainText
+]
+ServerPath = Annotated[str, Path(min_length=1, max_length=256, description="Id of the media server.", json_schema_extra=NO_NUL), PlainText]
+LibraryId = Annotated[
+    Annotated[str, PlainText] | None, Query(min_length=1, max_length=256, description="Only this library.", json_schema_extra=NO_NUL)
+]
+CommaList = Annotated[
+    Annotated[str, PlainText, AfterValidator(_checked)] | None,
+    Query(max_length=8000, description="A comma list.", json_schema_extra=FEW_COMMAS),
+]

@@ -1,5 +1,6 @@
 """Errors as `application/problem+json` (RFC 9457), with a detail that a person can act on and nothing secret."""
 
+import traceback
 from typing import Any
 
 import structlog
@@ -7,8 +8,10 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
-from app.db import DBAPIError, PoolTimeout, is_passing
+from app.api.auth import check_key, read_bearer
+from app.db import DBAPIError, PoolTimeout, health, is_passing
 from app.errors import NotReady, PalateError
 
 log = structlog.get_logger()
@@ -37,7 +40,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(DBAPIError, _database_error)
     app.add_exception_handler(PoolTimeout, _busy)
-    app.add_exception_handler(Exception, _unexpected)
+    app.add_exception_handler(ClientDisconnect, _gone)
 
 
 def _palate_error(_request: Request, error: Exception) -> Response:
@@ -46,8 +49,17 @@ def _palate_error(_request: Request, error: Exception) -> Response:
     return problem(error.status, error.title, str(error), headers)
 
 
-def _invalid(_request: Request, error: Exception) -> Response:
+def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    # What is wrong with a request is told to who has a key. Looked up here, as a good request looks it up by itself.
+    try:
+        check_key(request, read_bearer(request))
+    except PalateError as refusal:
+        return _palate_error(request, refusal)
+    except DBAPIError as fault:
+        return _database_error(request, fault)
+    except PoolTimeout as fault:
+        return _busy(request, fault)
     faults = [f"{'.'.join(str(part) for part in fault['loc'][1:])}: {fault['msg']}" for fault in error.errors()[:3]]
     return problem(422, "Malformed request", "; ".join(faults))
 
@@ -62,14 +74,23 @@ def _database_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, DBAPIError)
     if is_passing(error):
         return _palate_error(request, NotReady())
-    return _unexpected(request, error)
+    # A table that is not there yet is no fault of a statement's.
+    state = request.app.state
+    fault = health.check(state.serve, state.newest_revision).fault
+    return unexpected(error) if fault is None else _palate_error(request, NotReady(fault))
 
 
 def _busy(_request: Request, _error: Exception) -> Response:
     return problem(503, "Busy", "More requests are under way than this server takes. Try again in a moment.", {"Retry-After": "1"})
 
 
-def _unexpected(_request: Request, error: Exception) -> Response:
-    # The text of a database error repeats the values of the statement, so only its kind and place are logged.
-    log.error("unexpected error", error=type(error).__name__, exc_info=None if isinstance(error, DBAPIError) else error)
+def _gone(_request: Request, _error: Exception) -> Response:
+    """Nobody reads it; but it is no error of ours."""
+    return problem(400, "Malformed request", "The body ended early.")
+
+
+def unexpected(error: Exception) -> Response:
+    # Only its kind and places are logged: the text of an error repeats values, of a statement or of what was sent, and
+    # a traceback rendered by structlog shows local variables, the Authorization header among them.
+    log.error("unexpected error", error=type(error).__name__, exception="".join(traceback.format_tb(error.__traceback__)))
     return problem(500, "Internal error", "Something went wrong here. The log of the service says more under this request's id.")

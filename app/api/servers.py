@@ -1,12 +1,13 @@
 """PUT /servers/{server_id}, GET /servers, GET /users"""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.api.auth import Credentials, authorise, open_server
-from app.api.parameters import ServerId, ServerPath
+from app.api.parameters import NO_NUL, Payload, ServerId, ServerPath, described_body
 from app.api.problems import documented
 from app.connect.bodies import Word
 from app.db import servers
@@ -27,14 +28,19 @@ class ServerSettings(BaseModel):
 class ServerBody(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    name: Word
+    name: Annotated[Word, Field(json_schema_extra=NO_NUL)]
     kind: Literal["jellyfin", "emby", "plex", "api"] = "api"
     settings: ServerSettings = ServerSettings()
 
 
-@router.put("/servers/{server_id}", responses=documented(401, 403, 404, 422, 503) | {201: {"description": "Registered"}})
-def put_server(request: Request, response: Response, key: Credentials, server_id: ServerPath, body: ServerBody) -> dict[str, Any]:
+@router.put(
+    "/servers/{server_id}",
+    responses=documented(401, 403, 404, 413, 422, 503) | {201: {"description": "Registered"}},
+    openapi_extra=described_body(ServerBody.model_json_schema()),
+)
+def put_server(request: Request, response: Response, key: Credentials, server_id: ServerPath, payload: Payload) -> dict[str, Any]:
     """Register a media server, or change what is known of it."""
+    body = _parse(payload)
     with request.app.state.work.begin() as connection:
         found = authorise(connection, request, key, "admin")
         if found.server_id is not None:
@@ -63,6 +69,17 @@ def get_users(request: Request, key: Credentials, server_id: ServerId) -> dict[s
     }
 
 
+def _parse(payload: bytes) -> ServerBody:
+    try:
+        return ServerBody.model_validate_json(payload)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in faults]) from None
+
+
 def _answer(server: Server) -> dict[str, Any]:
-    settings = ServerSettings(**server.settings).model_dump()
+    # Other settings than these may be stored; they are not for every reader.
+    settings = ServerSettings(
+        **{name: server.settings[name] for name in ServerSettings.model_fields if name in server.settings}
+    ).model_dump()
     return {"server_id": server.external_id, "name": server.name, "kind": server.kind, "settings": settings}

@@ -99,6 +99,6 @@ def _report(name: str, data: Data, n_items: int, n_users: int, rows: list[dict[s
     table = Table(*columns, title=f"{name}: {n_items:,} items, {n_users:,} users, {data.value}")
     for row in rows:
         table.add_row(*(f"{row[column]:.3f}" if isinstance(row.get(column), float) else str(row.get(column, "")) for column in columns))
-    Console().print(table)
+    Console(width=160).print(table)
     machine = {"cpu": platform.processor() or platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()}
     write_json(file, {"machine": machine, "data": data.value, "n_items": n_items, "n_users": n_users, "results": rows})

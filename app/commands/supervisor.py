@@ -132,8 +132,8 @@ class Supervisor:
             if is_key_new:
                 lines.append(f"Admin key, shown this once and kept in {file}: {admin_key(self.settings)[0]}")
         lines.append("Try it:")
-        query = f"server_id={SERVER_ID}&user_id=mara&limit=5"
-        lines.append(f"""  curl -H "Authorization: Bearer {shown}" "{self._address()}/recommendations?{query}\"""")
+        path = f"/recommendations?server_id={SERVER_ID}&user_id=mara&limit=5" if self.demo else "/servers"
+        lines.append(f"""  curl -H "Authorization: Bearer {shown}" "{self._address()}{path}\"""")
         print("\n".join(lines), flush=True)
 
     def _keep_alive(self, url: str) -> None:

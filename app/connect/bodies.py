@@ -56,6 +56,11 @@ def _one(value: float) -> int:
     return int(value)
 
 
+def _stored(value: float) -> float:
+    """PostgreSQL's `real` holds nothing nearer to zero, and refuses rather than rounds."""
+    return 0.0 if abs(value) < 1e-37 else value
+
+
 PlainText = AfterValidator(_no_nul)
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256), PlainText]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=512), PlainText]
@@ -102,7 +107,7 @@ class ItemBody(Body):
     people: Annotated[list[Person], Field(max_length=1000)] = []
     studios: Annotated[list[Word], Field(max_length=200)] = []
     runtime_seconds: Seconds | None = None
-    community_rating: Annotated[float, Field(ge=0, le=10)] | None = None
+    community_rating: Annotated[float, Field(ge=0, le=10), AfterValidator(_stored)] | None = None
     vote_count: Count | None = None
     official_rating: Word | None = None
     provider_ids: ProviderIds = ProviderIds()
@@ -172,7 +177,7 @@ class PlayBody(Body):
     order: Order | None = None
     played_seconds: Seconds | None = None
     completed: bool | None = None
-    percent: Annotated[float, Field(ge=0, le=100)] | None = None
+    percent: Annotated[float, Field(ge=0, le=100), AfterValidator(_stored)] | None = None
     recommendation_id: Uuid | None = None
 
     def row(self) -> PlayRow:
@@ -200,7 +205,7 @@ class SignalBody(Body):
     user_id: Id
     item_id: Id
     kind: SignalKind
-    value: bool | Annotated[float, Field(ge=0, le=10)] | None = None
+    value: bool | Annotated[float, Field(ge=0, le=10), AfterValidator(_stored)] | None = None
     at: Moment | None = None
     order: Order | None = None
     recommendation_id: Uuid | None = None

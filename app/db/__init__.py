@@ -1,7 +1,7 @@
 """The only place that knows SQL. What others need of SQLAlchemy's own names, they take from here."""
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 __all__ = ["Connection", "DBAPIError", "Engine", "PoolTimeout", "SQLAlchemyError", "is_passing"]
@@ -13,4 +13,6 @@ PASSING = ("57P", "08", "53", "57014", "55P03")
 def is_passing(error: DBAPIError) -> bool:
     """Whether the same statement may succeed in a moment: the connection broke, or the database is busy or restarting."""
     state = getattr(error.orig, "sqlstate", None)
-    return error.connection_invalidated or state is None or state.startswith(PASSING)
+    if state is None:
+        return error.connection_invalidated or isinstance(error, InterfaceError | OperationalError)
+    return error.connection_invalidated or state.startswith(PASSING)

@@ -30,7 +30,7 @@ WORK_OPTIONS = {**SHARED_OPTIONS, "plan_cache_mode": "force_custom_plan"}
 
 def serving_engine(url: str, pool_size: int) -> Engine:
     """For requests: every statement is prepared at once and planned once a connection."""
-    return _engine(url, SERVE_OPTIONS, pool_size=pool_size, max_overflow=0, pool_timeout=10, prepare_threshold=0)
+    return _engine(url, SERVE_OPTIONS, pool_size=pool_size, max_overflow=0, pool_timeout=10, pool_use_lifo=True, prepare_threshold=0)
 
 
 def working_engine(url: str, pool_size: int = 4) -> Engine:

@@ -7,9 +7,11 @@ again changes nothing, and the rows that stand at the end do not depend on the o
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import psycopg
 from sqlalchemy import Connection, text
 
 from app.db.statements import statement
+from app.errors import NotReady
 from app.types import EntryRow, IngestOutcome, PlayRow, Rejection, SignalRow, UserRow
 
 # Below this many staged rows the planner's guess is good enough, and ANALYZE would cost more than it saves.
@@ -140,9 +142,14 @@ def _empty_table(connection: Connection, file: str, table: str) -> None:
 
 def _stage(connection: Connection, table: str, rows: Iterable[Sequence[Any]], n_rows: int) -> None:
     driver: Any = connection.connection.driver_connection
-    with driver.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN") as copy:
-        for row in rows:
-            copy.write_row(row)
+    try:
+        with driver.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+    except psycopg.OperationalError:
+        # Past SQLAlchemy, which would have seen that the connection is gone.
+        connection.invalidate()
+        raise NotReady from None
     if n_rows >= ANALYZE_FROM:
         connection.execute(text(f"ANALYZE {table}"))
 

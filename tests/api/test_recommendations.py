@@ -61,7 +61,9 @@ def test_a_child_gets_nothing_outside_its_libraries_and_limit(client: TestClient
 
 
 def test_filters_hold(client: TestClient) -> None:
-    items = ask(client, "mara", limit=50, type="movie", genres="thriller, Crime", year_from=1990, year_to=2010, max_runtime_minutes=130)["items"]
+    items = ask(client, "mara", limit=50, type="movie", genres="thriller, Crime", year_from=1990, year_to=2010, max_runtime_minutes=130)[
+        "items"
+    ]
     assert items
     for item in items:
         assert item["type"] == "movie"

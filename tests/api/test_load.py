@@ -1,0 +1,70 @@
+"""More requests at once than connections: some wait, some are told that it is busy, none hangs."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import httpx
+import pytest
+import uvicorn
+
+from app.main import create_app
+from app.settings import Settings
+from tests.api.conftest import bearer
+
+N_CALLERS = 60
+SECONDS = 3.0
+
+
+@pytest.fixture
+def address(settings: Settings) -> Iterator[str]:
+    """A real web server with three connections: TestClient would ask one after the other."""
+    app = create_app(settings.model_copy(update={"pool_size": 3}))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, access_log=False, log_level="warning", ws="none"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(timeout=15)
+    assert not thread.is_alive()
+
+
+@pytest.mark.usefixtures("demo_server")
+def test_sixty_callers_and_three_connections_end_in_answers(address: str, admin_key: str) -> None:
+    statuses: Counter[int] = Counter()
+    errors: list[Exception] = []
+    until = time.monotonic() + SECONDS
+    with httpx.Client(base_url=address, headers=bearer(admin_key), timeout=30, limits=httpx.Limits(max_connections=N_CALLERS + 5)) as http:
+
+        def call(number: int) -> None:
+            user = ("mara", "jonas", "ines", "okafors")[number % 4]
+            try:
+                while time.monotonic() < until:
+                    answer = http.get("/recommendations", params={"server_id": "demo", "user_id": user, "limit": 100})
+                    statuses[answer.status_code] += 1
+                    assert answer.status_code != 503 or "retry-after" in answer.headers
+            except Exception as error:
+                errors.append(error)
+
+        callers = [threading.Thread(target=call, args=(number,), daemon=True) for number in range(N_CALLERS)]
+        for caller in callers:
+            caller.start()
+        slowest = 0.0
+        while time.monotonic() < until:
+            started = time.perf_counter()
+            assert http.get("/health/live").status_code == 200
+            slowest = max(slowest, time.perf_counter() - started)
+            time.sleep(0.2)
+        for caller in callers:
+            caller.join(timeout=30)
+        assert not any(caller.is_alive() for caller in callers)
+        assert errors == []
+        assert set(statuses) <= {200, 503}
+        assert statuses[200] >= N_CALLERS
+        # A monitor that gets no answer would end a process that is only busy.
+        assert slowest < 2
+        assert http.get("/health/ready").status_code == 200

@@ -33,6 +33,7 @@ def bench_serve(
     process = _start(url, port)
     try:
         _wait(port, process)
+        _load("warm-up", port, paths, 1, seconds / 2)
         rows = [
             _load("floor: no-op endpoint, 1 connection", port, ["/health/live"], 1, seconds),
             _search_floor(serve, world),

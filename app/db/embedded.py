@@ -30,7 +30,7 @@ MAX_SOCKET_FOLDER = 93
 SERVER_SETTINGS = {
     "listen_addresses": "",
     "max_connections": "80",
-    "shared_buffers": "192MB",
+    "shared_buffers": "448MB",
     "work_mem": "16MB",
     "maintenance_work_mem": "256MB",
     "max_wal_size": "2GB",

@@ -22,7 +22,7 @@ from app.types import BasedOn, Candidate, Filters, Server, SpaceInUse, StoredTas
 Search = Literal["near", "exact", "popular"]
 
 # Candidates come in blocks of this many, ranked within their block: page two never repeats page one.
-BLOCK = 100
+BLOCK = 64
 # What the prior may add to a similarity; EXPERIMENTS, prior.
 PRIOR_WEIGHT = 0.3
 MAX_BASED_ON = 3

@@ -198,7 +198,8 @@ def _as_owner(command: list[str], owner: pwd.struct_passwd | None, needs: list[P
         return command
     prefix = ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups", "--pdeathsig=INT"]
     if not all(_passable(folder) for path in needs for folder in path.parents):
-        prefix += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+        # no_setuid_fixup: initdb asks access(2) whether it may run postgres, which would leave capabilities out.
+        prefix += ["--securebits=+no_setuid_fixup", "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
     return [*prefix, *command]
 
 

@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     )
     log_format: Literal["console", "json"] = Field(default="console", description="How log lines are written to standard error.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="The least severe lines that are written.")
-    pool_size: int = Field(default=10, ge=1, le=500, description="Database connections of one web process.")
+    pool_size: int = Field(default=6, ge=1, le=500, description="Database connections of one web process.")
     web_processes: int = Field(default=1, ge=1, le=64, description="Web processes that `palate up` and `palate serve` start.")
 
     @field_validator("admin_key")

@@ -72,7 +72,7 @@ def embed_items(engine: Engine, server: Server, model_name: str, now: datetime, 
             space = _finish(engine, server, space, now)
         with engine.begin() as connection:
             spaces.forget_missing_items(connection, space)
-            spaces.drop_retired_spaces(connection, server.id)
+        spaces.drop_retired_spaces(engine, server.id)
     return Embedded(n_encoded, space.id, is_new)
 
 

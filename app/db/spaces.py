@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 
 from app.db import arrays
 from app.db.statements import statement
@@ -87,17 +87,18 @@ def go_live(connection: Connection, space: Space, now: datetime) -> None:
     connection.execute(statement("spaces", "set_live"), values)
 
 
-def drop_retired_spaces(connection: Connection, server_id: int) -> int:
-    """Remove what retired spaces hold. Returns how many there were."""
-    retired = connection.execute(statement("spaces", "retired_spaces"), {"server_id": server_id}).all()
-    for row in retired:
-        values = {"server_id": server_id, "space_id": row.id, "shelf": row.shelf}
-        if row.shelf == row.id:
-            connection.execute(text(f"DROP TABLE IF EXISTS {PARTITION_SCHEMA}.{partition_name(row.shelf)}"))
-        else:
-            connection.execute(statement("spaces", "delete_vectors"), values)
-        connection.execute(statement("spaces", "delete_tastes"), values)
-        connection.execute(statement("spaces", "delete_space"), values)
+def drop_retired_spaces(engine: Engine, server_id: int) -> int:
+    """Remove what retired spaces hold, without locking out a search. Returns how many there were; killed midway, it is run again."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        retired = connection.execute(statement("spaces", "retired_spaces"), {"server_id": server_id}).all()
+        for row in retired:
+            values = {"server_id": server_id, "space_id": row.id, "shelf": row.shelf}
+            if row.shelf == row.id:
+                _drop_partition(connection, row.shelf)
+            else:
+                connection.execute(statement("spaces", "delete_vectors"), values)
+            connection.execute(statement("spaces", "delete_tastes"), values)
+            connection.execute(statement("spaces", "delete_space"), values)
     return len(retired)
 
 
@@ -164,15 +165,27 @@ def _create_partition(connection: Connection, shelf: int, dimension: int) -> Non
         return
     # Two builders may want the same shared partition at once.
     connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('palate partition', 0))"))
+    if connection.execute(text("SELECT to_regclass(:name)"), {"name": name}).scalar_one() is not None:
+        return
+    # Made beside and attached: CREATE TABLE ... PARTITION OF would lock out every search until this transaction ends.
     connection.execute(
         text(
-            f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF item_vectors "
-            f"(CHECK (vector_dims(target) = {dimension}), CHECK (history IS NULL OR vector_dims(history) = {dimension})) "
-            f"FOR VALUES IN ({shelf})"
+            f"CREATE TABLE {name} (LIKE item_vectors INCLUDING DEFAULTS INCLUDING INDEXES INCLUDING COMMENTS, CHECK (shelf = {shelf}), "
+            f"CHECK (vector_dims(target) = {dimension}), CHECK (history IS NULL OR vector_dims(history) = {dimension}))"
         )
     )
     # Vectors stay in the row: a search that fetched each from the side table would take several times as long.
     connection.execute(text(f"ALTER TABLE {name} ALTER COLUMN target SET STORAGE MAIN"))
+    connection.execute(text(f"ALTER TABLE item_vectors ATTACH PARTITION {name} FOR VALUES IN ({shelf})"))
+
+
+def _drop_partition(connection: Connection, shelf: int) -> None:
+    """Detached first, which lets searches go on, then dropped; a detaching that was killed is finished."""
+    name = f"{PARTITION_SCHEMA}.{partition_name(shelf)}"
+    is_pending = connection.execute(statement("spaces", "is_detach_pending"), {"name": name}).scalar_one_or_none()
+    if is_pending is not None:
+        connection.execute(text(f"ALTER TABLE item_vectors DETACH PARTITION {name} {'FINALIZE' if is_pending else 'CONCURRENTLY'}"))
+    connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
 
 
 def _first_space(connection: Connection, server_id: int, kind: str, status: str) -> Space | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import text
 
 from app.connect.bodies import ITEMS
 from app.db import Engine, spaces
@@ -105,3 +106,25 @@ def test_removed_items_lose_their_vectors(engine: Engine, server: Server, now: d
     embed_items(engine, server, MODEL, now, unseen)
     with engine.begin() as connection:
         assert spaces.n_vectors(connection, live(engine, server)) == 2
+
+
+def test_a_large_space_has_a_partition_of_its_own_which_goes_when_its_time_is_over(
+    engine: Engine, server: Server, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spaces, "OWN_PARTITION_FROM", 5)
+    send(engine, server, [film(number) for number in range(10)])
+    revisions = []
+    for version in (1, 2, 3):
+        monkeypatch.setattr("jobs.embed_items.VERSION", version)
+        assert embed_items(engine, server, MODEL, now, unseen).went_live
+        revisions.append(live(engine, server))
+    assert all(space.has_own_partition for space in revisions)
+    with engine.begin() as connection:
+        found = [
+            connection.execute(text("SELECT to_regclass(:name)"), {"name": f"vectors.shelf_{space.id}"}).scalar_one() for space in revisions
+        ]
+        indexes = connection.execute(
+            text("SELECT count(*) FROM pg_indexes WHERE tablename = :name AND indexdef LIKE '%hnsw%'"), {"name": f"shelf_{revisions[2].id}"}
+        )
+        assert indexes.scalar_one() == 1
+    assert [name is not None for name in found] == [False, True, True]  # gone, kept, live

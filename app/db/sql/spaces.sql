@@ -75,3 +75,7 @@ ON CONFLICT (server_id, space_id, item_id, shelf) DO UPDATE SET
 DELETE FROM item_vectors v
 WHERE v.server_id = :server_id AND v.space_id = :space_id AND v.shelf = :shelf
   AND NOT EXISTS (SELECT FROM items i WHERE i.server_id = :server_id AND i.id = v.item_id);
+
+-- name: is_detach_pending
+-- No row: not a partition, or not any more.
+SELECT inhdetachpending FROM pg_inherits WHERE inhrelid = to_regclass(:name);

@@ -61,9 +61,10 @@ def ingest_users(connection: Connection, server_id: int, rows: Sequence[UserRow]
     connection.execute(statement("plays", "lock_shared"), server)
     _empty_table(connection, "users", "staged_users")
     _stage(connection, "staged_users", [(index, *_fields(rows[index])) for index in position.values()], len(position))
+    names = {"staged": "staged_users"}
     for name in ("name_users", "lock_users"):
-        connection.execute(statement("users", name), server)
-    rejected = _rejections(connection, "users", "refuse_erased", ERASED, server)
+        connection.execute(_formatted(name, names), server)
+    rejected = _rejections(connection, "refuse_erased", ERASED, server, names)
     connection.execute(statement("users", "name_libraries"), server)
     counts = connection.execute(statement("users", "write_users"), server).one()
     for name in ("leave_libraries", "join_libraries"):
@@ -104,8 +105,8 @@ def _ingest_evidence(
     _stage(connection, staged, [(index, *_fields(rows[index])) for index in standing], len(standing))
     for name in ("name_users", "name_entries", "lock_users"):
         connection.execute(_formatted(name, names), server)
-    rejected += _rejections(connection, "plays", "refuse_erased", ERASED, server, names)
-    rejected += _rejections(connection, "plays", "refuse_taken", TAKEN, server | {"source": source}, names)
+    rejected += _rejections(connection, "refuse_erased", ERASED, server, names)
+    rejected += _rejections(connection, "refuse_taken", TAKEN, server | {"source": source}, names)
     counts = connection.execute(statement("plays", write), server | {"source": source}).one()
     roll_up_engagement(connection, server_id)
     changed = counts.created + counts.updated
@@ -154,11 +155,8 @@ def _stage(connection: Connection, table: str, rows: Iterable[Sequence[Any]], n_
         connection.execute(text(f"ANALYZE {table}"))
 
 
-def _rejections(
-    connection: Connection, file: str, name: str, error: str, parameters: dict[str, Any], names: dict[str, str] | None = None
-) -> list[Rejection]:
-    sql = _formatted(name, names) if names else statement(file, name)
-    return [Rejection(int(index), error) for index in connection.execute(sql, parameters).scalars()]
+def _rejections(connection: Connection, name: str, error: str, parameters: dict[str, Any], names: dict[str, str]) -> list[Rejection]:
+    return [Rejection(int(index), error) for index in connection.execute(_formatted(name, names), parameters).scalars()]
 
 
 def _formatted(name: str, names: dict[str, str]) -> Any:

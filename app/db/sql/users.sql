@@ -1,30 +1,8 @@
 -- name: create_staged_users
 CREATE TEMP TABLE IF NOT EXISTS staged_users (
-    index int, external_id text COLLATE "C", name text, is_disabled boolean, library_external_ids text[], max_parental_age smallint,
+    index int, user_external_id text COLLATE "C", name text, is_disabled boolean, library_external_ids text[], max_parental_age smallint,
     blocked_tags text[], allowed_tags text[], is_opted_out boolean
 ) ON COMMIT DELETE ROWS;
-
--- name: name_users
--- First whoever is missing, then the lock on all, both sorted: the same steps as for plays, which name users too.
-INSERT INTO users (server_id, external_id)
-SELECT :server_id, s.external_id
-FROM staged_users s
-WHERE NOT EXISTS (SELECT FROM users u WHERE u.server_id = :server_id AND u.external_id = s.external_id)
-ORDER BY s.external_id
-ON CONFLICT DO NOTHING;
-
--- name: lock_users
-SELECT u.id
-FROM users u
-WHERE u.server_id = :server_id AND u.external_id IN (SELECT external_id FROM staged_users)
-ORDER BY u.external_id COLLATE "C"
-FOR NO KEY UPDATE;
-
--- name: refuse_erased
-DELETE FROM staged_users s
-USING users u
-WHERE u.server_id = :server_id AND u.external_id = s.external_id AND u.erased_at IS NOT NULL
-RETURNING s.index;
 
 -- name: name_libraries
 INSERT INTO libraries (server_id, external_id)
@@ -36,24 +14,24 @@ ON CONFLICT DO NOTHING;
 
 -- name: write_users
 WITH given_libraries AS MATERIALIZED (
-    SELECT s.external_id, array_agg(l.id ORDER BY l.id) FILTER (WHERE l.id IS NOT NULL) AS library_ids
+    SELECT s.user_external_id AS external_id, array_agg(l.id ORDER BY l.id) FILTER (WHERE l.id IS NOT NULL) AS library_ids
     FROM staged_users s
     LEFT JOIN libraries l ON l.server_id = :server_id AND l.external_id = ANY (s.library_external_ids)
-    GROUP BY s.external_id
+    GROUP BY s.user_external_id
 ),
 had_libraries AS MATERIALIZED (
-    SELECT s.external_id, array_agg(ul.library_id ORDER BY ul.library_id) AS library_ids
+    SELECT s.user_external_id AS external_id, array_agg(ul.library_id ORDER BY ul.library_id) AS library_ids
     FROM staged_users s
-    JOIN users u ON u.server_id = :server_id AND u.external_id = s.external_id
+    JOIN users u ON u.server_id = :server_id AND u.external_id = s.user_external_id
     JOIN user_libraries ul ON ul.server_id = :server_id AND ul.user_id = u.id
-    GROUP BY s.external_id
+    GROUP BY s.user_external_id
 ),
 written AS (
     UPDATE users u
     SET name = s.name, is_disabled = s.is_disabled, has_all_libraries = s.library_external_ids IS NULL,
         max_parental_age = s.max_parental_age, blocked_tags = s.blocked_tags, allowed_tags = s.allowed_tags, is_opted_out = s.is_opted_out
     FROM staged_users s
-    JOIN users before ON before.server_id = :server_id AND before.external_id = s.external_id
+    JOIN users before ON before.server_id = :server_id AND before.external_id = s.user_external_id
     WHERE u.server_id = :server_id AND u.id = before.id
       AND ((u.name, u.is_disabled, u.has_all_libraries, u.max_parental_age, u.blocked_tags, u.allowed_tags, u.is_opted_out)
            IS DISTINCT FROM (s.name, s.is_disabled, s.library_external_ids IS NULL, s.max_parental_age, s.blocked_tags, s.allowed_tags, s.is_opted_out)
@@ -66,7 +44,7 @@ SELECT count(*) FILTER (WHERE is_new) AS created, count(*) FILTER (WHERE NOT is_
 -- name: leave_libraries
 DELETE FROM user_libraries ul
 USING staged_users s
-JOIN users u ON u.server_id = :server_id AND u.external_id = s.external_id
+JOIN users u ON u.server_id = :server_id AND u.external_id = s.user_external_id
 WHERE ul.server_id = :server_id AND ul.user_id = u.id
   AND NOT EXISTS (
       SELECT FROM libraries l
@@ -77,7 +55,7 @@ WHERE ul.server_id = :server_id AND ul.user_id = u.id
 INSERT INTO user_libraries (server_id, user_id, library_id)
 SELECT :server_id, u.id, l.id
 FROM staged_users s
-JOIN users u ON u.server_id = :server_id AND u.external_id = s.external_id
+JOIN users u ON u.server_id = :server_id AND u.external_id = s.user_external_id
 JOIN libraries l ON l.server_id = :server_id AND l.external_id = ANY (s.library_external_ids)
 ORDER BY u.id, l.id
 ON CONFLICT DO NOTHING;

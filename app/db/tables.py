@@ -150,10 +150,13 @@ items = Table(
     Column("n_users", Integer, nullable=False, server_default=text("0"), comment="who watched it; statistics job"),
     Column("prior", REAL, nullable=False, server_default=text("0"), comment="quality, 0..1; statistics job"),
     Column("popularity", REAL, nullable=False, server_default=text("0"), comment="statistics job"),
+    Column("n_episodes", Integer, nullable=False, server_default=text("0"), comment="specials aside"),
+    Column("search_key", Text, nullable=False, server_default=text("''"), comment="name and original name, folded; search"),
     PrimaryKeyConstraint("server_id", "id"),
     UniqueConstraint("server_id", "identity"),
 )
 Index("items_popularity_idx", items.c.server_id, items.c.popularity.desc(), items.c.added_at.desc().nulls_last(), items.c.id)
+Index("items_added_at_idx", items.c.server_id, items.c.added_at.desc().nulls_last(), items.c.id)
 
 entries = Table(
     "entries",
@@ -246,6 +249,9 @@ engagement = Table(
     _flag("is_watchlisted"),
     _flag("is_hidden"),
     Column("is_seen", Boolean, nullable=False, server_default=text("false"), comment="played, marked watched or rated"),
+    Column("n_finished", Integer, nullable=False, server_default=text("0"), comment="distinct episodes watched to the end, specials aside"),
+    Column("is_finished", Boolean, nullable=False, server_default=text("false"), comment="the title as a whole"),
+    Column("played_ratio", REAL, comment="played time over running time, not capped; NULL: unknown"),
     PrimaryKeyConstraint("server_id", "user_id", "item_id"),
 )
 Index("engagement_item_id_idx", engagement.c.server_id, engagement.c.item_id)
@@ -301,6 +307,9 @@ tastes = Table(
     Column("engagement_version", BigInteger, nullable=False),
     Column("computed_at", DateTime(timezone=True), nullable=False),
     Column("due_at", DateTime(timezone=True), comment="when a weight will change by itself"),
+    Column("recipe", Text, nullable=False, server_default=text("''"), comment="the weights that it was computed with"),
+    Column("label", Text, comment="what a facet's items share; NULL: nothing, or facet 0"),
+    Column("share", REAL, nullable=False, server_default=text("1"), comment="of the positive weight, 0..1"),
     PrimaryKeyConstraint("server_id", "user_id", "space_id", "facet"),
 )
 

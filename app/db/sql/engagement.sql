@@ -84,6 +84,7 @@ sittings AS (
     SELECT user_id, item_id,
            CASE entry_kind WHEN 'episode' THEN coalesce(season_number || '/' || episode_number, 'entry ' || entry_id) ELSE entry_kind END AS part,
            entry_kind = 'episode' AS is_episode,
+           entry_kind = 'season' OR season_number = 0 AS is_aside,
            max(runtime_seconds) AS runtime_seconds,
            max(played_seconds) AS played_seconds,
            greatest(max(percent) / 100, CASE WHEN bool_or(is_completed) OR what = 'watched' THEN 1 END) AS fraction,
@@ -94,10 +95,11 @@ sittings AS (
     GROUP BY user_id, item_id, entry_id, entry_kind, season_number, episode_number, what, sitting
 ),
 parts AS (
-    SELECT user_id, item_id, part, is_episode, sum(n_plays) AS n_plays,
+    SELECT user_id, item_id, part, is_episode, coalesce(bool_or(is_aside), false) AS is_aside, sum(n_plays) AS n_plays,
            -- LEAST and GREATEST pass NULL over: what is unknown must stay so.
            CASE WHEN greatest(max(fraction), sum(played_seconds)::real / nullif(max(runtime_seconds), 0)) > 1 THEN 1
                 ELSE greatest(max(fraction), sum(played_seconds)::real / nullif(max(runtime_seconds), 0)) END AS completion,
+           coalesce(sum(played_seconds)::real / nullif(max(runtime_seconds), 0), max(fraction)) AS played_ratio,
            max(at) AS last_at, max(in_order) AS last_order
     FROM sittings
     GROUP BY user_id, item_id, part, is_episode
@@ -109,17 +111,19 @@ last_said AS (
     ORDER BY user_id, item_id, subject, of_title DESC, said_at DESC, signal_order DESC NULLS LAST, source_key
 ),
 facts AS (
-    SELECT user_id, item_id, true AS is_watched, n_plays, is_episode, completion, last_at, last_order,
-           NULL::real AS rating, NULL::text AS kind, NULL::real AS value
+    SELECT user_id, item_id, true AS is_watched, n_plays, is_episode, completion, played_ratio, last_at, last_order,
+           NULL::real AS rating, NULL::text AS kind, NULL::real AS value,
+           -- What is not known to be broken off was watched to its end.
+           NOT is_aside AND coalesce(completion, 1) >= 0.9 AS is_finished
     FROM parts
     UNION ALL
-    SELECT user_id, item_id, false, 0, false, NULL,
+    SELECT user_id, item_id, false, 0, false, NULL, NULL,
            CASE WHEN kind = 'rating' AND value IS NOT NULL THEN at END,
            CASE WHEN kind = 'rating' AND value IS NOT NULL THEN signal_order END,
-           CASE WHEN kind = 'rating' THEN value END, kind, value
+           CASE WHEN kind = 'rating' THEN value END, kind, value, false
     FROM last_said
     UNION ALL
-    SELECT user_id, item_id, false, 0, false, NULL, NULL, NULL, NULL, NULL, NULL
+    SELECT user_id, item_id, false, 0, false, NULL, NULL, NULL, NULL, NULL, NULL, NULL, false
     FROM touched_pairs
 ),
 rolled AS MATERIALIZED (
@@ -134,27 +138,34 @@ rolled AS MATERIALIZED (
            bool_or(kind = 'like') FILTER (WHERE kind IN ('like', 'dislike') AND value > 0) AS is_liked,
            coalesce(bool_or(value > 0) FILTER (WHERE kind = 'watchlist'), false) AS is_watchlisted,
            coalesce(bool_or(value > 0) FILTER (WHERE kind = 'hide'), false) AS is_hidden,
-           bool_or(is_watched OR rating IS NOT NULL) AS is_seen
+           bool_or(is_watched OR rating IS NOT NULL) AS is_seen,
+           count(*) FILTER (WHERE is_episode AND is_finished)::int AS n_finished,
+           -- Marked or played as a whole; or rated, where no play says otherwise.
+           bool_or(is_finished AND NOT is_episode) OR bool_or(rating IS NOT NULL) AND NOT bool_or(is_watched) AS is_finished,
+           avg(played_ratio)::real AS played_ratio
     FROM facts
     GROUP BY user_id, item_id
 ),
 written AS (
     INSERT INTO engagement AS g (server_id, user_id, item_id, n_plays, n_episodes, completion, last_at, last_order, rating,
-                                 is_favourite, is_liked, is_watchlisted, is_hidden, is_seen)
+                                 is_favourite, is_liked, is_watchlisted, is_hidden, is_seen, n_finished, is_finished, played_ratio)
     SELECT :server_id, user_id, item_id, n_plays, n_episodes, completion, last_at, last_order, rating,
-           is_favourite, is_liked, is_watchlisted, is_hidden, is_seen
+           is_favourite, is_liked, is_watchlisted, is_hidden, is_seen, n_finished, is_finished, played_ratio
     FROM rolled
     WHERE is_seen OR is_favourite OR is_liked IS NOT NULL OR is_watchlisted OR is_hidden
     ON CONFLICT (server_id, user_id, item_id) DO UPDATE SET
         n_plays = excluded.n_plays, n_episodes = excluded.n_episodes, completion = excluded.completion,
         last_at = excluded.last_at, last_order = excluded.last_order, rating = excluded.rating,
         is_favourite = excluded.is_favourite, is_liked = excluded.is_liked, is_watchlisted = excluded.is_watchlisted,
-        is_hidden = excluded.is_hidden, is_seen = excluded.is_seen
+        is_hidden = excluded.is_hidden, is_seen = excluded.is_seen,
+        n_finished = excluded.n_finished, is_finished = excluded.is_finished, played_ratio = excluded.played_ratio
     WHERE (g.n_plays, g.n_episodes, g.completion, g.last_at, g.last_order, g.rating,
-           g.is_favourite, g.is_liked, g.is_watchlisted, g.is_hidden, g.is_seen)
+           g.is_favourite, g.is_liked, g.is_watchlisted, g.is_hidden, g.is_seen,
+           g.n_finished, g.is_finished, g.played_ratio)
           IS DISTINCT FROM
           (excluded.n_plays, excluded.n_episodes, excluded.completion, excluded.last_at, excluded.last_order, excluded.rating,
-           excluded.is_favourite, excluded.is_liked, excluded.is_watchlisted, excluded.is_hidden, excluded.is_seen)
+           excluded.is_favourite, excluded.is_liked, excluded.is_watchlisted, excluded.is_hidden, excluded.is_seen,
+           excluded.n_finished, excluded.is_finished, excluded.played_ratio)
     RETURNING g.user_id
 ),
 removed AS (

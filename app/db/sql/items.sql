@@ -170,7 +170,14 @@ UPDATE items i
 SET name = d.name, year = d.year, genres = d.genres,
     genre_keys = ARRAY(SELECT lower(genre) FROM unnest(d.genres) AS genre),
     runtime_seconds = d.runtime_seconds, community_rating = d.community_rating, vote_count = d.vote_count,
-    added_at = d.added_at, is_available = d.is_available, entry_id = d.entry_id, text_digest = d.text_digest
+    added_at = d.added_at, is_available = d.is_available, entry_id = d.entry_id, text_digest = d.text_digest,
+    search_key = regexp_replace(normalize(lower(concat_ws(' / ', d.name, nullif(d.body->>'original_name', d.name))), NFKD),
+                                '[\u0300-\u036f]', '', 'g'),
+    n_episodes = (
+        SELECT count(DISTINCT coalesce(e.season_number || '/' || e.episode_number, 'entry ' || e.id))
+        FROM entries e
+        WHERE e.server_id = :server_id AND e.item_id = d.item_id AND e.kind = 'episode' AND e.deleted_at IS NULL
+          AND e.season_number IS DISTINCT FROM 0)
 FROM described d
 WHERE i.server_id = :server_id AND i.id = d.item_id;
 

@@ -48,6 +48,12 @@ class UnknownUser(PalateError):
     status, title = 404, "Unknown user"
 
 
+class UnknownItem(PalateError):
+    """No film, series, season or episode has this id on this server. Sync the server, or send it first with POST /ingest/items."""
+
+    status, title = 404, "Unknown item"
+
+
 class UnknownLibrary(PalateError):
     """No library has this id on this server."""
 

@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 
-from app.api import health, ingest, problems, recommendations, servers
+from app.api import browse, health, ingest, problems, recommendations, servers, users
 from app.api.middleware import BasePath, OperatorPages, RequestLog
 from app.db.engine import serving_engine, working_engine
 from app.db.servers import digest_of
 from app.errors import DatabaseUnsuitable
 from app.logs import configure_logs
+from app.recommend.query_encoder import QueryEncoder
 from app.recommend.slate_log import SlateLog
 from app.secrets import admin_key, kept_secret
 from app.settings import Settings
@@ -24,18 +25,27 @@ def create_app(settings: Settings) -> FastAPI:
         raise DatabaseUnsuitable(
             "PALATE_DATABASE_URL is not set. Start the service with palate up or palate serve, which bring a database."
         )
-    app = FastAPI(title="Palate", docs_url="/docs", redoc_url=None, lifespan=_lifespan)
+    app = FastAPI(title="Palate", docs_url="/docs", redoc_url=None, redirect_slashes=False, lifespan=_lifespan)
     url = settings.database_url.get_secret_value()
     state = app.state
     state.settings = settings
     state.serve = serving_engine(url, settings.pool_size)
     state.work = working_engine(url, settings.pool_size)
     state.slate_log = SlateLog(state.work)
+    state.query_encoder = QueryEncoder()
     state.newest_revision = newest_revision()
     state.admin_digest = digest_of(admin_key(settings)[0])
     secret = settings.secret_key.get_secret_value() if settings.secret_key else kept_secret(settings.data_dir, "secret-key")[0]
     problems.install(app)
-    for router in (recommendations.router, servers.router, ingest.router, health.router, health.operator_router):
+    for router in (
+        recommendations.router,
+        browse.router,
+        servers.router,
+        users.router,
+        ingest.router,
+        health.router,
+        health.operator_router,
+    ):
         app.include_router(router)
     pages.install(app, secret)
     app.add_middleware(OperatorPages, who=settings.operator_pages)
@@ -57,5 +67,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.slate_log.start()
     yield
     app.state.slate_log.stop()
+    app.state.query_encoder.stop()
     app.state.serve.dispose()
     app.state.work.dispose()

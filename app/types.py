@@ -191,14 +191,16 @@ class StoredTaste:
     """What is known of a viewer's taste row before it is used."""
 
     engagement_version: int
+    recipe: str
     due_at: datetime | None
     is_known: bool
-    n_items: int
+    n_positive: int
+    labels: Sequence[str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What the caller wants. Genres in lower case, `exclude_ids` and `library_id` the media server's own."""
+    """What the caller wants. Genres in lower case, `exclude_ids` and `library_id` the media server's own, `exclude_item_ids` ours."""
 
     kind: Literal["movie", "series"] | None = None
     genres: list[str] | None = None
@@ -209,6 +211,9 @@ class Filters:
     max_runtime_seconds: int | None = None
     library_id: str | None = None
     include_seen: bool = False
+    exclude_item_ids: Sequence[int] | None = None
+    min_rating: float | None = None
+    max_votes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +225,12 @@ class BasedOn:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One row of an answer as retrieval found it. `similarity` is None where the item has no vector or nothing was searched."""
+    """One row of an answer as retrieval found it.
+
+    `similarity` to the whole taste is None where the item has no vector or nothing was searched; `facet` is the nearest one's number.
+    `own_score` is the item's, `score` what its place in the list is worth, falling. `vector`: big-endian halfvec, as PostgreSQL sends it.
+    `n_others` of the household watched it, `n_lately` in the last 30 days; None where not counted.
+    """
 
     item_id: int
     external_id: str
@@ -232,10 +242,17 @@ class Candidate:
     runtime_seconds: int | None
     images: dict[str, str]
     provider_ids: dict[str, str]
-    n_users: int
     added_at: datetime | None
     similarity: float | None
+    own_score: float
     score: float
+    facet: int | None
+    is_near: bool
+    is_popular: bool
+    is_titled: bool
+    vector: bytes | None
+    n_others: int | None
+    n_lately: int | None
     based_on: Sequence[BasedOn]
 
 
@@ -246,6 +263,15 @@ class SlateItem:
     score: float
     sources: Sequence[str]
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a home page."""
+
+    id: str
+    title: str
+    items: Sequence[SlateItem]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ planted   clusters; a user watched nearly all near the centres they like: the ha
 real      text vectors of real titles, mixed two and two, and histories near a few of them
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -13,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from app.connect.demo.household import demo_item_bodies
-from app.db import Connection, Engine, bench, servers, spaces, tastes
+from app.db import Engine, bench, servers, spaces
 from app.learn.centring import centre_of, centred
 from app.learn.text_encoder import TextEncoder, locate_model
 from app.learn.text_template import item_text
-from app.taste.compute import compute_tastes
-from app.types import Server, Space
+from app.types import Server, Space, unseen
+from jobs.refresh_tastes import refresh_space
 
 DataKind = Literal["real", "uniform", "planted"]
 
@@ -44,27 +45,32 @@ def build_world(engine: Engine, kind: DataKind, n_items: int, n_users: int, mode
     """Fill a scratch database that has been migrated."""
     random = np.random.default_rng(seed)
     vectors, regions = _vectors(kind, n_items, model_name, random)
+    lengths = [min(HISTORY_LENGTHS[user % len(HISTORY_LENGTHS)], n_items // 2) for user in range(n_users)]
+    return plant_world(engine, vectors, [_history(vectors, regions, length, random) for length in lengths], n_items)
+
+
+def plant_world(engine: Engine, vectors: Floats, histories: Sequence[Ints], n_items_to_be: int) -> World:
+    """Items with these unit vectors (n, d), and a user for each history: positions in `vectors`, oldest first.
+
+    The space gets a partition and an index as one of `n_items_to_be` items would.
+    """
     with engine.begin() as connection:
         server, _ = servers.put_server(connection, "bench", "Benchmark", "api", {})
-        item_ids = bench.make_items(connection, server.id, n_items)
-        space = spaces.create_space(connection, server.id, "text", "bench", "bench", 1, DIMENSION, n_items)
-        spaces.set_centre(connection, space, np.zeros(DIMENSION, dtype=np.float32), "items")
-        digests = np.zeros(n_items, dtype="V32")
-        for start in range(0, n_items, 50_000):
-            part = slice(start, start + 50_000)
-            spaces.write_vectors(
-                connection, space, item_ids[part], vectors[part], np.ones(len(item_ids[part]), dtype=np.float32), digests[part]
-            )
+        item_ids = bench.make_items(connection, server.id, len(vectors))
+        space = spaces.create_space(connection, server.id, "text", "bench", "bench", 1, vectors.shape[1], n_items_to_be)
+        spaces.set_centre(connection, space, np.zeros(vectors.shape[1], dtype=np.float32), "items")
+        for start in range(0, len(vectors), 50_000):
+            ids, part = item_ids[start : start + 50_000], vectors[start : start + 50_000]
+            spaces.write_vectors(connection, space, ids, part, np.ones(len(ids), dtype=np.float32), np.zeros(len(ids), dtype="V32"))
         spaces.index_space(connection, space)
         spaces.go_live(connection, space, datetime.now(UTC))
-        histories = _write_histories(connection, server.id, item_ids, vectors, regions, n_users, random)
-    with engine.begin() as connection:
-        now = datetime.now(UTC)
-        tastes.write_tastes(
-            connection, space, compute_tastes(connection, space, tastes.users_with_engagement(connection, server.id), now), now
-        )
+        user_ids = bench.make_users(connection, server.id, len(histories))
+        lengths = [len(history) for history in histories]
+        orders = np.concatenate([np.arange(length) for length in lengths])
+        bench.make_engagement(connection, server.id, np.repeat(user_ids, lengths), item_ids[np.concatenate(histories)], orders)
+    refresh_space(engine, space, datetime.now(UTC), unseen)
     bench.settle(engine)
-    return World(server, space, histories)
+    return World(server, space, {f"user {user}": length for user, length in enumerate(lengths)})
 
 
 def _vectors(kind: DataKind, n_items: int, model_name: str, random: np.random.Generator) -> tuple[Floats, Floats]:
@@ -87,17 +93,6 @@ def _vectors(kind: DataKind, n_items: int, model_name: str, random: np.random.Ge
 
 def _unit(vectors: Floats) -> Floats:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
-
-
-def _write_histories(
-    connection: Connection, server_id: int, item_ids: Ints, vectors: Floats, regions: Floats, n_users: int, random: np.random.Generator
-) -> dict[str, int]:
-    lengths = [min(HISTORY_LENGTHS[user % len(HISTORY_LENGTHS)], len(item_ids) // 2) for user in range(n_users)]
-    user_ids = bench.make_users(connection, server_id, n_users)
-    watched = np.concatenate([item_ids[_history(vectors, regions, length, random)] for length in lengths])
-    orders = np.concatenate([np.arange(length) for length in lengths])
-    bench.make_engagement(connection, server_id, np.repeat(user_ids, lengths), watched, orders)
-    return {f"user {user}": length for user, length in enumerate(lengths)}
 
 
 def _history(vectors: Floats, regions: Floats, length: int, random: np.random.Generator) -> Ints:

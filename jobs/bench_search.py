@@ -7,12 +7,16 @@ answer of the same user: its mean and its first percentile over users.
 import functools
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
 from app.db import Connection, Engine, bench
-from app.db.retrieval import Asker, find_asker, retrieve
+from app.db.question import Question
+from app.db.retrieval import retrieve
+from app.db.searches import BLOCK
+from app.recommend.context import Context, find_context
 from app.recommend.effort import search_for
 from app.types import Candidate, Filters
 from jobs.bench_data import DataKind, World, build_world
@@ -38,12 +42,11 @@ def measure_search(engine: Engine, world: World, users: dict[str, int]) -> list[
     recalls, n_short = [], 0
     with engine.connect() as connection:
         for user in users:
-            asker = find_asker(connection, world.server.id, user, None)
-            assert asker is not None
-            search = functools.partial(_search, connection, world, asker)
+            context = find_context(connection, world.server, user, None, datetime.now(UTC))
+            search = functools.partial(_search, connection, world, context)
             calls.append(
                 {
-                    "floor: nearest neighbours": functools.partial(bench.nearest, connection, world.server.id, asker, LIMIT),
+                    "floor: nearest neighbours": functools.partial(bench.nearest, connection, world.server.id, context.asker, LIMIT),
                     "search": search,
                     "search with reasons": functools.partial(search, explain=True),
                 }
@@ -73,6 +76,8 @@ def _timed(spent: list[float], call: Callable[[], Any]) -> Any:
     return answer
 
 
-def _search(connection: Connection, world: World, asker: Asker, *, exact: bool = False, explain: bool = False) -> list[Candidate]:
-    search = "exact" if exact else search_for(asker)
-    return retrieve(connection, world.server, asker, Filters(), search, limit=LIMIT, offset=0, explain=explain)
+def _search(connection: Connection, world: World, context: Context, *, exact: bool = False, explain: bool = False) -> list[Candidate]:
+    """The first of what a request puts in order: its search, without what makes a list varied."""
+    search = search_for(context.asker, context.is_known)
+    question = Question(context.asker, Filters(), search, datetime.now(UTC), explain, n_facets=len(context.labels))
+    return retrieve(connection, world.server, question.exactly() if exact else question, first=0, last=BLOCK)[:LIMIT]

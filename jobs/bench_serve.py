@@ -30,9 +30,9 @@ def bench_serve(
     world = build_world(work, kind, n_items, n_users, model_name, seed)
     users = list(world.histories)
     paths = [f"/recommendations?server_id=bench&user_id={user.replace(' ', '%20')}&limit={LIMIT}" for user in users]
-    process = _start(url, port)
+    process, _ = start_service(url, port)
     try:
-        _wait(port, process)
+        wait_until_ready(port, process)
         _load("warm-up", port, paths, 1, seconds / 2)
         rows = [
             _load("floor: no-op endpoint, 1 connection", port, ["/health/live"], 1, seconds),
@@ -54,16 +54,18 @@ def _search_floor(engine: Engine, world: World) -> Row:
     return found | {"name": "floor: search with reasons"}
 
 
-def _start(url: str, port: int) -> "subprocess.Popen[bytes]":
+def start_service(url: str, port: int) -> "tuple[subprocess.Popen[bytes], dict[str, str]]":
+    """The service on a database of its own, and its environment."""
     environment = os.environ | {
         "PALATE_DATABASE_URL": url, "PALATE_PORT": str(port), "PALATE_HOST": "127.0.0.1",
         "PALATE_ADMIN_KEY": ADMIN_KEY, "PALATE_SECRET_KEY": ADMIN_KEY, "PALATE_LOG_LEVEL": "warning",
     }  # fmt: skip
     command = [sys.executable, "-m", "app.cli", "serve"]
-    return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, preexec_fn=lambda: die_with_parent(signal.SIGTERM))
+    process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, preexec_fn=lambda: die_with_parent(signal.SIGTERM))
+    return process, environment
 
 
-def _wait(port: int, process: "subprocess.Popen[bytes]") -> None:
+def wait_until_ready(port: int, process: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:

@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
-from app.db import Engine, spaces, tastes
+from app.db import Engine, servers, spaces, tastes
 from app.taste.compute import Users, compute_tastes
+from app.taste.recipes import Recipe, recipe_of
 from app.types import Progress, Space, unseen
 
 USERS_PER_BATCH = 1_000
@@ -21,29 +22,32 @@ def refresh_tastes(engine: Engine, server_id: int, now: datetime, progress: Prog
 def refresh_space(engine: Engine, space: Space, now: datetime, progress: Progress) -> int:
     """Recompute everybody's taste in one space, live or about to be."""
     with engine.begin() as connection:
+        recipe = recipe_of(servers.get_server(connection, space.server_id))
         users = tastes.users_with_engagement(connection, space.server_id)
-    return _refresh(engine, space, users, now, progress)
+    return _refresh(engine, space, recipe, users, now, progress)
 
 
 def refresh_stale(engine: Engine, server_id: int, now: datetime, progress: Progress) -> int:
-    """Recompute tastes that are missing, older than their user's engagement, or due by the clock."""
+    """Recompute tastes that are missing, older than their user's engagement, due by the clock, or of other weights than the server's."""
     with engine.begin() as connection:
+        recipe = recipe_of(servers.get_server(connection, server_id))
         space = spaces.live_space(connection, server_id, "text")
-        users = [] if space is None else tastes.stale_users(connection, space, now)
-    return 0 if space is None else _refresh(engine, space, users, now, progress)
+        users = [] if space is None else tastes.stale_users(connection, space, recipe.name, now)
+    return 0 if space is None else _refresh(engine, space, recipe, users, now, progress)
 
 
 def refresh_user(engine: Engine, server_id: int, user_id: int, now: datetime) -> int:
     with engine.begin() as connection:
+        recipe = recipe_of(servers.get_server(connection, server_id))
         space = spaces.live_space(connection, server_id, "text")
         users = [user for user in tastes.users_with_engagement(connection, server_id) if user[0] == user_id]
-    return 0 if space is None else _refresh(engine, space, users, now, unseen)
+    return 0 if space is None else _refresh(engine, space, recipe, users, now, unseen)
 
 
-def _refresh(engine: Engine, space: Space, users: Users, now: datetime, progress: Progress) -> int:
+def _refresh(engine: Engine, space: Space, recipe: Recipe, users: Users, now: datetime, progress: Progress) -> int:
     for start in range(0, len(users), USERS_PER_BATCH):
         batch = users[start : start + USERS_PER_BATCH]
         with engine.begin() as connection:
-            tastes.write_tastes(connection, space, compute_tastes(connection, space, batch, now), now)
+            tastes.write_tastes(connection, space, compute_tastes(connection, space, recipe, batch, now), now)
         progress(start + len(batch), len(users))
     return len(users)

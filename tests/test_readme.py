@@ -90,7 +90,15 @@ def test_the_first_curl_line_gets_five_titles_for_mara(client: TestClient) -> No
 
 
 def test_the_curl_lines_for_a_library_of_ones_own_end_in_a_recommendation(client: TestClient) -> None:
-    *told, asked = [run(client, arguments) for arguments in curls("Your own library")]
-    assert told[0]["server_id"] == "home"
-    assert [answer["rejected"] for answer in told[1:]] == [[]] * 4
+    answers = [run(client, arguments) for arguments in curls("Your own library")]
+    registered, *told, asked, hid, listed, took_back, erased, home, similar, found, taste = answers
+    assert registered["server_id"] == "home"
+    assert [answer["rejected"] for answer in told] == [[]] * 4
     assert {item["item_id"] for item in asked["items"]} == {"f2", "f3", "s1"}
+    assert (hid, took_back) == ({"item_id": "s1", "hidden": True}, {"item_id": "s1", "hidden": False})
+    assert [item["item_id"] for item in listed["items"]] == ["s1"]
+    assert erased["user_id"] == "tom"
+    assert {row["id"] for row in home["rows"]} >= {"popular"}
+    assert {item["item_id"] for item in similar["items"]} == {"f2", "f3", "s1"}
+    assert set(found) == {"items", "degraded"}
+    assert taste["facets"] == []

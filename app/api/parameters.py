@@ -66,6 +66,14 @@ UserId = Annotated[
     str, Query(min_length=1, max_length=256, description="Id of the user on the media server.", json_schema_extra=NO_NUL), PlainText
 ]
 ServerPath = Annotated[str, Path(min_length=1, max_length=256, description="Id of the media server.", json_schema_extra=NO_NUL), PlainText]
+UserPath = Annotated[
+    str, Path(min_length=1, max_length=256, description="Id of the user on the media server.", json_schema_extra=NO_NUL), PlainText
+]
+ItemPath = Annotated[
+    str,
+    Path(min_length=1, max_length=256, description="Id of an item, season or episode on the media server.", json_schema_extra=NO_NUL),
+    PlainText,
+]
 LibraryId = Annotated[
     Annotated[str, PlainText] | None, Query(min_length=1, max_length=256, description="Only this library.", json_schema_extra=NO_NUL)
 ]

@@ -14,6 +14,7 @@ from app.api.parameters import CommaList, LibraryId, ServerId, UserId, comma_lis
 from app.api.problems import documented
 from app.db.slates import ServedSlate
 from app.recommend.pipeline import recommend
+from app.recommend.select import Selection
 from app.types import Filters, Server, Slate, SlateItem
 
 router = APIRouter()
@@ -41,6 +42,8 @@ def get_recommendations(
     library_id: LibraryId = None,
     include_seen: bool = False,
     explain: bool = True,
+    variety: bool = True,
+    freshness: bool = True,
 ) -> Response:
     """What this user should watch next, best first, with nothing they have seen, hidden or may not open."""
     filters = Filters(
@@ -59,7 +62,10 @@ def get_recommendations(
     with state.serve.begin() as connection:
         server = open_server(connection, request, key, "read", server_id)
         started = time.perf_counter()
-        slate = recommend(connection, server, user_id, filters, limit=limit, offset=offset, explain=explain, now=now, slate_id=uuid.uuid4())
+        slate = recommend(
+            connection, server, user_id, filters, limit=limit, offset=offset, explain=explain, now=now, slate_id=uuid.uuid4(),
+            selection=Selection.of(server, is_varied=variety, is_fresh=freshness),
+        )  # fmt: skip
         SEARCH_SECONDS.observe(time.perf_counter() - started)
     _count(slate, limit)
     state.slate_log.add(ServedSlate(server.id, now, slate))

@@ -1,28 +1,57 @@
 """PUT /servers/{server_id}, GET /servers, GET /users"""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 
 from app.api.auth import Credentials, authorise, open_server
 from app.api.parameters import NO_NUL, Payload, ServerId, ServerPath, described_body
 from app.api.problems import documented
 from app.connect.bodies import Word
 from app.db import servers
+from app.recommend.select import Selection
+from app.taste.recipes import PRESETS
 from app.types import Server
 
 router = APIRouter(tags=["servers"])
 
 
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# JSON knows no difference between 3 and 3.0.
+Whole = BeforeValidator(_whole)
+
+
+def _constants() -> dict[str, Any]:
+    """The constants of every preset: those of one that is not chosen wait until it is."""
+    found: dict[str, Any] = {}
+    for preset in PRESETS.values():
+        found |= {name: (kind | None, None) for name, kind in get_type_hints(preset, include_extras=True).items()}
+    return found
+
+
+WeightSettings = create_model("WeightSettings", __config__=ConfigDict(strict=True, extra="forbid", allow_inf_nan=False), **_constants())
+
+
 class ServerSettings(BaseModel):
-    """What a missing row means on this server. Hidden by default: a limit should err towards the careful side."""
+    """What differs between households. What a missing row means is "hide" by default: a limit should err towards the careful side."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
     unrated: Literal["hide", "show"] = "hide"
     without_library: Literal["hide", "show"] = "hide"
+    in_progress: Literal["seen", "open"] = "seen"
+    watched_returns_after_days: Annotated[int, Field(ge=1, le=36_500), Whole] | None = None
+    preset: Literal["palate", "streamystats"] = "palate"
+    weights: WeightSettings = Field(default_factory=WeightSettings)
+    variety: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = Selection.variety
+    franchise_cap: Annotated[int, Field(ge=1, le=20), Whole] | None = Selection.franchise_cap
+    genre_cap: Annotated[float, Field(gt=0, le=1)] | None = Selection.genre_cap
+    freshness: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = Selection.freshness
 
 
 class ServerBody(BaseModel):
@@ -45,7 +74,7 @@ def put_server(request: Request, response: Response, key: Credentials, server_id
         found = authorise(connection, request, key, "admin")
         if found.server_id is not None:
             open_server(connection, request, key, "admin", server_id)
-        server, is_new = servers.put_server(connection, server_id, body.name, body.kind, body.settings.model_dump())
+        server, is_new = servers.put_server(connection, server_id, body.name, body.kind, body.settings.model_dump(exclude_defaults=True))
     response.status_code = 201 if is_new else 200
     return _answer(server)
 
@@ -79,7 +108,7 @@ def _parse(payload: bytes) -> ServerBody:
 
 def _answer(server: Server) -> dict[str, Any]:
     # Other settings than these may be stored; they are not for every reader.
-    settings = ServerSettings(
-        **{name: server.settings[name] for name in ServerSettings.model_fields if name in server.settings}
-    ).model_dump()
+    known = {name: server.settings[name] for name in ServerSettings.model_fields if name in server.settings}
+    settings = ServerSettings.model_validate(known).model_dump()
+    settings["weights"] = {name: value for name, value in settings["weights"].items() if value is not None}
     return {"server_id": server.external_id, "name": server.name, "kind": server.kind, "settings": settings}

@@ -44,7 +44,7 @@ def search(items: Items = 100_000, users: Users = 100, data: DataOption = Data.r
 
     Example: palate bench search --items 100000 --users 100 --data planted --json search.json
     """
-    with _scratch() as (settings, _, work, serve):
+    with scratch_engines() as (settings, _, work, serve):
         rows = bench_search(work, serve, data.value, items, users, settings.embedding_model, seed)
     _report("search", data, items, users, rows, json)
 
@@ -64,7 +64,7 @@ def serve(
 
     Example: palate bench serve --items 100000 --json serve.json
     """
-    with _scratch() as (settings, url, work, serving):
+    with scratch_engines() as (settings, url, work, serving):
         rows = bench_serve(
             work,
             serving,
@@ -82,7 +82,7 @@ def serve(
 
 
 @contextlib.contextmanager
-def _scratch() -> Iterator[tuple[Settings, str, Engine, Engine]]:
+def scratch_engines() -> Iterator[tuple[Settings, str, Engine, Engine]]:
     settings = Settings()
     configure_logs(settings)
     with contextlib.ExitStack() as stack:

@@ -5,7 +5,7 @@ import numpy.typing as npt
 from sqlalchemy import Connection, Engine, text
 
 from app.db import arrays
-from app.db.retrieval import Asker
+from app.db.asker import Asker
 from app.db.statements import statement
 
 Ints = npt.NDArray[np.int64]

@@ -60,6 +60,11 @@ def find_server(connection: Connection, external_id: str) -> Server | None:
     return None if row is None else Server(row.id, row.external_id, row.name, row.kind, row.settings)
 
 
+def get_server(connection: Connection, server_id: int) -> Server:
+    """The server of this id of ours."""
+    return list_servers(connection, server_id)[0]
+
+
 def list_servers(connection: Connection, only: int | None = None) -> list[Server]:
     rows = connection.execute(statement("servers", "list_servers"), {"only": only})
     return [Server(row.id, row.external_id, row.name, row.kind, row.settings) for row in rows]

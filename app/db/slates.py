@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, insert
 
+from app.db.erase import hold_present
 from app.db.tables import slates
 from app.types import Slate
 
@@ -18,6 +19,8 @@ class ServedSlate:
 
 
 def write_slates(connection: Connection, served: Sequence[ServedSlate]) -> None:
+    """Store these, without those of users who were erased since."""
+    present = hold_present(connection, [(one.server_id, one.slate.user_id) for one in served])
     rows = [
         {
             "server_id": one.server_id,
@@ -30,5 +33,7 @@ def write_slates(connection: Connection, served: Sequence[ServedSlate]) -> None:
             "scores": [item.score for item in one.slate.items],
         }
         for one in served
+        if (one.server_id, one.slate.user_id) in present
     ]
-    connection.execute(insert(slates), rows)
+    if rows:
+        connection.execute(insert(slates), rows)

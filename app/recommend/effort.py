@@ -1,22 +1,23 @@
 """How to search for this asker: by the space's index, through every row, or by popularity alone."""
 
 from datetime import datetime
+from typing import Literal
 
-from app.db.retrieval import Asker, FreshTaste, Search
+from app.db.asker import Asker
 
 
-def is_stale(asker: Asker, now: datetime) -> bool:
+def is_stale(asker: Asker, recipe: str, now: datetime) -> bool:
     """Whether the stored taste must not be used as it is."""
     if asker.viewer.is_opted_out or asker.viewer.engagement_version == 0:
         return False
     taste = asker.taste
-    return taste is None or taste.engagement_version < asker.viewer.engagement_version or (taste.due_at is not None and taste.due_at <= now)
+    if taste is None or taste.engagement_version < asker.viewer.engagement_version or taste.recipe != recipe:
+        return True
+    return taste.due_at is not None and taste.due_at <= now
 
 
-def search_for(asker: Asker, fresh: FreshTaste | None = None) -> Search:
-    if asker.space is None or asker.viewer.is_opted_out:
-        return "popular"
-    is_known = fresh.vector is not None if fresh is not None else asker.taste is not None and asker.taste.is_known
-    if not is_known:
+def search_for(asker: Asker, is_known: bool) -> Literal["near", "exact", "popular"]:
+    """`is_known`: whether there is a taste to search near."""
+    if asker.space is None or not is_known:
         return "popular"
     return "near" if asker.space.is_indexed else "exact"

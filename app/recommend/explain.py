@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from app.db.retrieval import Search
+from app.db.retrieval import MAX_COUNTED
+from app.db.searches import Search
 from app.types import Candidate, Source
 
 NEW_FOR = timedelta(days=30)
@@ -15,31 +16,55 @@ def source_of(search: Search, candidates: Sequence[Candidate]) -> Source:
         return "none"
     if search != "popular":
         return "personal"
-    if any(candidate.n_users > 0 for candidate in candidates):
+    if any(candidate.n_others for candidate in candidates):
         return "household"
     return "popular" if any(candidate.community_rating is not None for candidate in candidates) else "new"
 
 
 def sources_of(search: Search, candidate: Candidate) -> tuple[str, ...]:
-    """Which search found the item."""
-    if search != "popular" and candidate.similarity is not None:
-        return ("text",)
-    return ("popular",) if candidate.n_users > 0 or candidate.community_rating is not None else ("new",)
+    """Which branches of the search found the item."""
+    if search in ("popular", "newest", "in_progress", "again"):
+        if search != "popular":
+            return (search,)
+        return ("popular",) if candidate.n_others or candidate.community_rating is not None else ("new",)
+    found = {"text": candidate.is_near, "popular": candidate.is_popular, "title": candidate.is_titled}
+    return tuple(source for source, is_one in found.items() if is_one)
 
 
-def reason_for(candidate: Candidate, now: datetime) -> str:
-    """One sentence that follows from the row it belongs to."""
-    if candidate.based_on:
-        names = [reason.name for reason in candidate.based_on[:2]]
-        return f"Because you watched {' and '.join(names)}"
-    if candidate.similarity is not None:
-        return "Close to your taste"
-    if candidate.n_users > 1:
-        return f"Watched by {candidate.n_users} people in this household"
-    if candidate.n_users == 1:
+def reason_for(candidate: Candidate, label: str | None, now: datetime) -> str:
+    """One sentence that follows from the row it belongs to; `label` is the nearest facet's."""
+    if candidate.is_near:
+        taste = f"your taste for {_within(label)}" if label else "your taste"
+        if is_new(candidate, now):
+            return f"New, and close to {taste}"
+        if candidate.based_on:
+            names = [reason.name for reason in candidate.based_on[:2]]
+            return f"Because you watched {' and '.join(names)}"
+        return f"Close to {taste}"
+    return _common_reason(candidate, now)
+
+
+def is_new(candidate: Candidate, now: datetime) -> bool:
+    return candidate.added_at is not None and now - candidate.added_at < NEW_FOR
+
+
+def _common_reason(candidate: Candidate, now: datetime) -> str:
+    if candidate.n_lately is not None and candidate.n_lately > 1:
+        return "Popular in this household this month"
+    if candidate.n_others == MAX_COUNTED:
+        return "Watched by many others in this household"
+    if candidate.n_others is not None and candidate.n_others > 1:
+        return f"Watched by {candidate.n_others} others in this household"
+    if candidate.n_others == 1:
         return "Watched in this household"
-    if candidate.added_at is not None and now - candidate.added_at < NEW_FOR:
+    if is_new(candidate, now):
         return "New in your library"
     if candidate.community_rating is not None and candidate.community_rating >= WELL_RATED:
         return f"Well rated ({candidate.community_rating:.1f} of 10)"
     return "In your library"
+
+
+def _within(label: str) -> str:
+    """A label in the middle of a sentence."""
+    first = label.partition(" ")[0]
+    return label if first.isupper() and len(first) > 1 else label[0].lower() + label[1:]

@@ -1,57 +1,63 @@
-"""One request: who asks, how fresh their taste is, what is found, why."""
+"""One request: who asks, how fresh their taste is, what is found, in which order, why."""
 
 from datetime import datetime
 from uuid import UUID
 
 from app.db import Connection
-from app.db.retrieval import Asker, FreshTaste, Search, find_asker, retrieve
-from app.errors import UnknownLibrary, UnknownUser, UserDisabled
-from app.recommend.effort import is_stale, search_for
+from app.db.question import Question
+from app.db.retrieval import retrieve
+from app.db.searches import BLOCK
+from app.recommend.context import Context, find_context
+from app.recommend.effort import search_for
 from app.recommend.explain import reason_for, source_of, sources_of
-from app.taste.compute import compute_tastes
+from app.recommend.select import Selection, select
 from app.types import Candidate, Filters, Server, Slate, SlateItem
 
 
 def recommend(
     connection: Connection, server: Server, user: str, filters: Filters, *,
-    limit: int, offset: int, explain: bool, now: datetime, slate_id: UUID,
+    limit: int, offset: int, explain: bool, now: datetime, slate_id: UUID, selection: Selection | None = None,
 ) -> Slate:  # fmt: skip
     """Raises UnknownUser, UserDisabled and UnknownLibrary. Reads only."""
-    asker = find_asker(connection, server.id, user, filters.library_id)
-    if asker is None:
-        raise UnknownUser
-    if asker.viewer.is_disabled:
-        raise UserDisabled
-    if filters.library_id is not None and asker.library_id is None:
-        raise UnknownLibrary
-    fresh = _fresh_taste(connection, asker, now)
-    search = search_for(asker, fresh)
-    candidates = retrieve(connection, server, asker, filters, search, limit=limit, offset=offset, explain=explain, fresh=fresh)
-    if search == "near" and len(candidates) < limit:
-        # The index's scan ended before enough eligible items were met.
-        search = "exact"
-        candidates = retrieve(connection, server, asker, filters, search, limit=limit, offset=offset, explain=explain, fresh=fresh)
-    source = source_of(search, candidates)
+    context = find_context(connection, server, user, filters.library_id, now)
+    return slate_for(
+        connection, server, context, filters, limit=limit, offset=offset, explain=explain, now=now, slate_id=slate_id,
+        selection=Selection.of(server) if selection is None else selection,
+    )  # fmt: skip
+
+
+def slate_for(
+    connection: Connection, server: Server, context: Context, filters: Filters, *,
+    limit: int, offset: int, explain: bool, now: datetime, slate_id: UUID, selection: Selection,
+) -> Slate:  # fmt: skip
+    """The slate of somebody who is known already."""
+    asker = context.asker
+    question = Question(
+        asker, filters, search_for(asker, context.is_known), now, explain, selection.needs_vectors,
+        context.given if context.is_known else None, context.evidence, len(context.labels),
+    )  # fmt: skip
+    candidates = _page(connection, server, question, selection, offset, limit)
+    search = question.search
     return Slate(
         id=slate_id,
         user_id=asker.viewer.user_id,
-        source=source,
+        source=source_of(search, candidates),
         degraded=("no_text_space",) if asker.space is None else (),
         space_ids=(asker.space.id,) if asker.space is not None and search != "popular" else (),
-        items=[_slate_item(candidate, offset + rank, search, explain, now) for rank, candidate in enumerate(candidates, start=1)],
+        items=[
+            SlateItem(one, rank, one.score, sources_of(search, one), reason_for(one, context.label(one.facet), now) if explain else "")
+            for rank, one in enumerate(candidates, start=offset + 1)
+        ],
         next_offset=offset + limit if len(candidates) == limit else None,
     )
 
 
-def _fresh_taste(connection: Connection, asker: Asker, now: datetime) -> FreshTaste | None:
-    """A taste computed now, where the stored one is missing, older than the viewer's engagement, or due."""
-    if asker.space is None or not is_stale(asker, now):
-        return None
-    viewer = asker.viewer
-    [taste] = compute_tastes(connection, asker.space, [(viewer.user_id, viewer.engagement_version)], now)
-    return FreshTaste(taste.vector, taste.item_ids.tolist(), taste.item_weights.tolist())
-
-
-def _slate_item(candidate: Candidate, rank: int, search: Search, explain: bool, now: datetime) -> SlateItem:
-    reason = reason_for(candidate, now) if explain else ""
-    return SlateItem(candidate, rank, candidate.score, sources_of(search, candidate), reason)
+def _page(connection: Connection, server: Server, question: Question, selection: Selection, offset: int, limit: int) -> list[Candidate]:
+    """Whole blocks are found and put in order, each by itself, and the page is cut from them."""
+    first, last = offset // BLOCK * BLOCK, -(-(offset + limit) // BLOCK) * BLOCK
+    found = retrieve(connection, server, question, first=first, last=last)
+    if question.search == "near" and first + len(found) < offset + limit:
+        # The index's scan ended before enough eligible items were met.
+        found = retrieve(connection, server, question.exactly(), first=first, last=last)
+    ordered = [one for start in range(0, len(found), BLOCK) for one in select(found[start : start + BLOCK], selection, question.now)]
+    return ordered[offset - first : offset - first + limit]

@@ -1,36 +1,67 @@
-"""A taste: the weighted sum of what a user's items add to it, at unit length."""
+"""A taste: the weighted sum of what a user's items add to it, at unit length, and the interests inside it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from app.taste.weights import History, weigh
+from app.taste.facets import facets_of
+from app.taste.history import History
+from app.taste.recipes import Weights
 
 # What reasons are made of: the items that weigh most.
 MAX_HEAVIEST = 50
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Interest:
+    """A facet: `item_ids` by falling weight; `share` of the positive weight, 0..1."""
+
+    vector: Floats
+    item_ids: Ints
+    weights: Floats
+    share: float
 
 
 @dataclass(frozen=True)
 class Taste:
     """`vector` is None where nothing positive is known. `heaviest`: items by falling weight, all positive. `due_at`: seconds since 1970."""
 
-    vector: npt.NDArray[np.float32] | None
-    heaviest: npt.NDArray[np.int64]
-    weights: npt.NDArray[np.float32]
+    vector: Floats | None
+    heaviest: Ints
+    weights: Floats
     n_items: int
     due_at: float | None
+    interests: Sequence[Interest]
 
 
-def taste_of(history: History, vectors: npt.NDArray[np.float32], positions: npt.NDArray[np.int64], now: float) -> Taste:
+def taste_of(recipe: Weights, history: History, vectors: Floats, positions: Ints, now: float) -> Taste:
     """`positions[i]` is the row of `vectors` (n, d) for the i-th item of the history, or -1 where it has none."""
-    weights, due_at = weigh(history, now)
+    weights, due_at = recipe.weigh(history, now)
     heaviest = np.lexsort((history.item_ids, -weights))[:MAX_HEAVIEST]
     heaviest = heaviest[weights[heaviest] > 0]
-    has_vector = positions >= 0
-    vector = None
-    if (weights[has_vector] > 0).any():
-        total = weights[has_vector].astype(np.float32) @ vectors[positions[has_vector]]
+    draws = (positions >= 0) & (weights > 0)
+    vector, interests = None, []
+    if draws.any():
+        says = positions >= 0
+        total = weights[says].astype(np.float32) @ vectors[positions[says]]
         length = float(np.linalg.norm(total))
         vector = total / length if length > 1e-6 else None
-    return Taste(vector, history.item_ids[heaviest], weights[heaviest].astype(np.float32), len(history.item_ids), due_at)
+    if vector is not None:
+        drawing = np.flatnonzero(draws)
+        drawing = drawing[np.lexsort((history.item_ids[drawing], -weights[drawing]))]
+        interests = _interests(history.item_ids[drawing], weights[drawing].astype(np.float32), vectors, positions[drawing])
+    return Taste(vector, history.item_ids[heaviest], weights[heaviest].astype(np.float32), len(history.item_ids), due_at, interests)
+
+
+def _interests(item_ids: Ints, weights: Floats, vectors: Floats, positions: Ints) -> list[Interest]:
+    """Of items by falling weight."""
+    found = []
+    for facet in facets_of(vectors, positions, weights):
+        members = facet.members[:MAX_HEAVIEST]
+        found.append(Interest(facet.vector, item_ids[members], weights[members], facet.share))
+    return found

@@ -9,7 +9,10 @@ from app.db import Engine
 from app.db.servers import put_server
 from app.types import Server
 
-CAREFUL = {"unrated": "hide", "without_library": "hide"}
+CAREFUL = {
+    "unrated": "hide", "without_library": "hide", "in_progress": "seen", "watched_returns_after_days": None,
+    "preset": "palate", "weights": {}, "variety": 0.2, "franchise_cap": 2, "genre_cap": None, "freshness": 0.05,
+}  # fmt: skip
 
 
 @pytest.fixture

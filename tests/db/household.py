@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from app.connect.bodies import ITEMS, PLAYS, SIGNALS, USERS
 from app.db import Connection, Engine, ingest
+from app.db.erase import erase_user
 from app.types import IngestOutcome, Rejection
 
 Body = dict[str, Any]
@@ -90,8 +91,7 @@ class House:
 
     def erase(self, user_id: str) -> None:
         with self.engine.begin() as connection:
-            sql = "UPDATE users SET erased_at = now() WHERE server_id = :server_id AND external_id = :user_id"
-            assert connection.execute(text(sql), {"server_id": self.server_id, "user_id": user_id}).rowcount == 1
+            erase_user(connection, self.server_id, user_id, datetime.now(UTC))
 
 
 def tell(connection: Connection, server_id: int, kind: str, bodies: Sequence[Body], source: str = "api") -> IngestOutcome:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.db import Connection, retrieval
-from app.db.retrieval import Asker, Search
-from app.types import Filters, Server
+from app.db.question import Question
+from app.types import Server
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Node:
         raise LookupError
 
 
-def plan_of(connection: Connection, server: Server, asker: Asker, filters: Filters, search: Search) -> Node:
+def plan_of(connection: Connection, server: Server, question: Question) -> Node:
     """The generic plan of the retrieval statement, which is what a serving connection runs."""
     sent: dict[str, Any] = {}
 
@@ -43,7 +43,7 @@ def plan_of(connection: Connection, server: Server, asker: Asker, filters: Filte
             sent.update(statement=statement, values=values)
             return []
 
-    retrieval.retrieve(Recorder(), server, asker, filters, search, limit=20, offset=0, explain=True)  # type: ignore[arg-type]
+    retrieval.retrieve(Recorder(), server, question, first=0, last=64)  # type: ignore[arg-type]
     compiled = str(sent["statement"].compile(dialect=connection.dialect))
     names: list[str] = []
 

@@ -8,10 +8,12 @@ from uuid import uuid4
 
 import pytest
 
-from app.db import Engine
+from app.db import Connection, Engine
 from app.db.engine import serving_engine, working_engine
-from app.db.retrieval import find_asker, retrieve
+from app.db.question import Question
+from app.db.retrieval import retrieve
 from app.db.scratch import scratch_database
+from app.recommend.context import find_context
 from app.recommend.effort import search_for
 from app.recommend.pipeline import recommend
 from app.types import Filters, Slate
@@ -37,10 +39,14 @@ class Library:
 
     def plan(self, user: str, filters: Filters, **limits: Any) -> Node:
         with self.engine.begin() as connection:
-            asker = find_asker(connection, self.world.server.id, user, None)
-            assert asker is not None
-            asker = replace(asker, viewer=replace(asker.viewer, **limits))
-            return plan_of(connection, self.world.server, asker, filters, search_for(asker))
+            question = self.question(connection, user, filters)
+            asker = replace(question.asker, viewer=replace(question.asker.viewer, **limits))
+            return plan_of(connection, self.world.server, replace(question, asker=asker))
+
+    def question(self, connection: Connection, user: str, filters: Filters) -> Question:
+        context = find_context(connection, self.world.server, user, None, datetime.now(UTC))
+        search = search_for(context.asker, context.is_known)
+        return Question(context.asker, filters, search, datetime.now(UTC), has_vectors=True, n_facets=len(context.labels))
 
     def recommend(self, user: str, filters: Filters) -> Slate:
         with self.engine.begin() as connection:
@@ -50,9 +56,8 @@ class Library:
     def n_eligible(self, user: str, filters: Filters) -> int:
         """Up to a hundred."""
         with self.engine.begin() as connection:
-            asker = find_asker(connection, self.world.server.id, user, None)
-            assert asker is not None
-            return len(retrieve(connection, self.world.server, asker, filters, "exact", limit=100, offset=0, explain=False))
+            question = replace(self.question(connection, user, filters).exactly(), explain=False)
+            return len(retrieve(connection, self.world.server, question, first=0, last=128)[:100])
 
 
 def build_library(postgres_url: str, n_items: int) -> Iterator[Library]:

@@ -5,13 +5,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from app.taste.history import History
 from app.taste.profile import taste_of
-from app.taste.weights import GRACE_DAYS, History, weigh
+from app.taste.weights import PalateWeights
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0
+PALATE = PalateWeights()
 NONE = {
-    "is_series": False, "n_plays": 1, "n_episodes": 0, "completion": np.nan, "rating": np.nan,
+    "is_series": False, "n_plays": 1, "n_episodes": 0, "completion": np.nan, "played_ratio": np.nan, "rating": np.nan,
     "last_at": NOW - 30 * DAY, "last_order": np.nan,
     "is_favourite": False, "liking": 0, "is_watchlisted": False, "is_hidden": False, "is_seen": True,
 }  # fmt: skip
@@ -24,7 +26,7 @@ def history(*items: dict[str, Any]) -> History:
 
 
 def weight(**item: Any) -> float:
-    return float(weigh(history(item), NOW)[0][0])
+    return float(PALATE.weigh(history(item), NOW)[0][0])
 
 
 def test_a_whole_film_draws_more_than_half_of_one() -> None:
@@ -38,10 +40,10 @@ def test_a_bounce_pushes_away_and_fades() -> None:
 
 
 def test_a_title_just_started_is_in_progress_and_not_disliked() -> None:
-    weights, due_at = weigh(history({"completion": 0.04, "last_at": NOW - DAY}), NOW)
+    weights, due_at = PALATE.weigh(history({"completion": 0.04, "last_at": NOW - DAY}), NOW)
     assert weights[0] >= 0
-    assert due_at == NOW - DAY + GRACE_DAYS * DAY
-    assert weigh(history({"completion": 0.04, "last_at": NOW - DAY}), due_at)[0][0] < 0
+    assert due_at == NOW - DAY + PALATE.grace_days * DAY
+    assert PALATE.weigh(history({"completion": 0.04, "last_at": NOW - DAY}), due_at)[0][0] < 0
 
 
 def test_unknown_completion_is_neutral_and_no_bounce() -> None:
@@ -74,8 +76,8 @@ def test_the_watch_list_counts_although_nothing_was_seen() -> None:
 
 
 def test_newer_weighs_more_by_time_and_where_there_is_none_by_order() -> None:
-    by_time = weigh(history({"last_at": NOW - DAY}, {"last_at": NOW - 2 * DAY}), NOW)[0]
-    by_order = weigh(history({"last_at": np.nan, "last_order": 1}, {"last_at": np.nan, "last_order": 2}), NOW)[0]
+    by_time = PALATE.weigh(history({"last_at": NOW - DAY}, {"last_at": NOW - 2 * DAY}), NOW)[0]
+    by_order = PALATE.weigh(history({"last_at": np.nan, "last_order": 1}, {"last_at": np.nan, "last_order": 2}), NOW)[0]
     assert by_time[0] > by_time[1]
     assert by_order[1] > by_order[0]
 
@@ -85,27 +87,27 @@ def test_yesterdays_change_of_taste_beats_last_years() -> None:
     rows = [{"completion": 1.0, "last_at": NOW - (400 + n) * DAY} for n in range(10)] + [
         {"completion": 1.0, "last_at": NOW - n * DAY} for n in range(5)
     ]
-    taste = taste_of(history(*rows), vectors, np.array([0] * 10 + [1] * 5), NOW)
+    taste = taste_of(PALATE, history(*rows), vectors, np.array([0] * 10 + [1] * 5), NOW)
     assert taste.vector is not None
     assert taste.vector[1] > taste.vector[0] > 0
 
 
 def test_an_all_negative_history_gives_no_taste() -> None:
-    taste = taste_of(history({"rating": 1}, {"liking": -1}), np.eye(2, dtype=np.float32), np.array([0, 1]), NOW)
+    taste = taste_of(PALATE, history({"rating": 1}, {"liking": -1}), np.eye(2, dtype=np.float32), np.array([0, 1]), NOW)
     assert taste.vector is None
     assert len(taste.heaviest) == 0
 
 
 def test_an_empty_history_gives_no_taste() -> None:
     none = History(**{name: np.array([]) for name in ("item_ids", *NONE)})
-    assert taste_of(none, np.empty((0, 2), dtype=np.float32), np.array([], dtype=np.int64), NOW).vector is None
+    assert taste_of(PALATE, none, np.empty((0, 2), dtype=np.float32), np.array([], dtype=np.int64), NOW).vector is None
 
 
 def test_the_same_moment_gives_the_same_taste() -> None:
     random = np.random.default_rng(0)
     vectors = random.standard_normal((50, 8)).astype(np.float32)
     rows = [{"completion": float(random.uniform()), "last_at": NOW - float(random.uniform(0, 500)) * DAY} for _ in range(50)]
-    first, second = (taste_of(history(*rows), vectors, np.arange(50), NOW) for _ in range(2))
+    first, second = (taste_of(PALATE, history(*rows), vectors, np.arange(50), NOW) for _ in range(2))
     assert first.vector is not None
     assert second.vector is not None
     assert (first.vector == second.vector).all()

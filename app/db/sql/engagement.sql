@@ -108,7 +108,8 @@ last_said AS (
     SELECT DISTINCT ON (user_id, item_id, subject) *
     FROM (SELECT *, CASE WHEN kind IN ('like', 'dislike') THEN 'liking' ELSE kind END AS subject FROM said) AS s
     WHERE kind NOT IN ('watched', 'unwatched')
-    ORDER BY user_id, item_id, subject, of_title DESC, said_at DESC, signal_order DESC NULLS LAST, source_key
+    -- What is hidden is always the title, whatever part of it was named.
+    ORDER BY user_id, item_id, subject, (of_title OR subject = 'hide') DESC, said_at DESC, signal_order DESC NULLS LAST, source_key
 ),
 facts AS (
     SELECT user_id, item_id, true AS is_watched, n_plays, is_episode, completion, played_ratio, last_at, last_order,

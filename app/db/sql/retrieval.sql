@@ -3,9 +3,32 @@ SELECT u.id AS user_id, u.name, u.is_disabled, u.is_opted_out, u.engagement_vers
        ARRAY(SELECT l.library_id FROM user_libraries l WHERE l.server_id = :server_id AND l.user_id = u.id) AS library_ids,
        u.max_parental_age, u.blocked_tags, u.allowed_tags,
        s.id AS space_id, s.shelf, s.dimension,
-       t.engagement_version AS taste_version, t.due_at, t.taste IS NOT NULL AS is_known, t.n_items,
+       t.engagement_version AS taste_version, t.recipe, t.due_at, t.taste IS NOT NULL AS is_known, cardinality(t.item_ids) AS n_positive,
+       ARRAY(SELECT f.label FROM tastes f
+             WHERE f.server_id = :server_id AND f.user_id = u.id AND f.space_id = s.id AND f.facet > 0 AND f.computed_at = t.computed_at
+             ORDER BY f.facet) AS labels,
        (SELECT l.id FROM libraries l WHERE l.server_id = :server_id AND l.external_id = :library) AS wanted_library_id
 FROM users u
 LEFT JOIN spaces s ON s.server_id = :server_id AND s.kind = 'text' AND s.status = 'live'
 LEFT JOIN tastes t ON t.server_id = :server_id AND t.user_id = u.id AND t.space_id = s.id AND t.facet = 0
 WHERE u.server_id = :server_id AND u.external_id = :user AND u.name IS NOT NULL AND u.erased_at IS NULL;
+
+-- name: find_live_space
+SELECT id, shelf, dimension FROM spaces WHERE server_id = :server_id AND kind = 'text' AND status = 'live';
+
+-- name: find_item_id
+-- Of any entry: a film or a series, a version of it, an episode.
+SELECT e.item_id FROM entries e WHERE e.server_id = :server_id AND e.external_id = :entry AND e.deleted_at IS NULL;
+
+-- name: find_items
+SELECT i.id AS item_id, shown.external_id, i.name, CAST(coalesce(v.history, v.target) AS text) AS vector
+FROM unnest(CAST(:item_ids AS bigint[])) WITH ORDINALITY AS asked (item_id, number)
+JOIN items i ON i.server_id = :server_id AND i.id = asked.item_id AND i.is_available
+LEFT JOIN item_vectors v ON v.shelf = :shelf AND v.server_id = :server_id AND v.space_id = :space_id AND v.item_id = i.id
+CROSS JOIN LATERAL (
+    SELECT e.external_id FROM entries e WHERE {open_entry}
+    ORDER BY e.id = i.entry_id DESC, e.external_id LIMIT 1
+) AS shown
+WHERE NOT EXISTS (
+    SELECT FROM engagement g WHERE g.server_id = :server_id AND g.user_id = :user_id AND g.item_id = i.id AND g.is_hidden)
+ORDER BY asked.number;

@@ -1,29 +1,53 @@
 -- name: create_staged_tastes
 CREATE TEMP TABLE IF NOT EXISTS staged_tastes (
-    user_id bigint, engagement_version bigint, n_items int, due_at double precision, has_taste int, taste halfvec
+    user_id bigint, facet int, engagement_version bigint, n_items int, due_at double precision, share real, has_taste int, taste halfvec
 ) ON COMMIT DELETE ROWS;
 
 -- name: create_staged_heaviest
-CREATE TEMP TABLE IF NOT EXISTS staged_heaviest (user_id bigint, item_id bigint, weight real) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS staged_heaviest (user_id bigint, facet int, item_id bigint, weight real) ON COMMIT DELETE ROWS;
+
+-- name: create_staged_labels
+CREATE TEMP TABLE IF NOT EXISTS staged_labels (user_id bigint, facet int, label text) ON COMMIT DELETE ROWS;
+
+-- name: stage_labels
+INSERT INTO staged_labels
+SELECT * FROM unnest(CAST(:user_ids AS bigint[]), CAST(:facets AS int[]), CAST(:labels AS text[]));
 
 -- name: write_tastes
 -- A taste computed from older engagement never replaces one from newer.
-INSERT INTO tastes AS t (server_id, user_id, space_id, facet, taste, item_ids, item_weights, n_items, engagement_version, computed_at, due_at)
-SELECT :server_id, s.user_id, :space_id, 0, CASE WHEN s.has_taste = 1 THEN s.taste END,
+INSERT INTO tastes AS t (server_id, user_id, space_id, facet, taste, item_ids, item_weights, n_items, engagement_version, computed_at, due_at,
+                         recipe, label, share)
+SELECT :server_id, s.user_id, :space_id, s.facet, CASE WHEN s.has_taste = 1 THEN s.taste END,
        coalesce(h.item_ids, '{}'), coalesce(h.item_weights, '{}'), s.n_items, s.engagement_version, :now,
-       to_timestamp(nullif(s.due_at, 'NaN'))
+       to_timestamp(nullif(s.due_at, 'NaN')), :recipe, l.label, s.share
 FROM staged_tastes s
 LEFT JOIN (
-    SELECT user_id, array_agg(item_id ORDER BY weight DESC, item_id) AS item_ids,
+    SELECT user_id, facet, array_agg(item_id ORDER BY weight DESC, item_id) AS item_ids,
            array_agg(weight ORDER BY weight DESC, item_id) AS item_weights
     FROM staged_heaviest
-    GROUP BY user_id
-) AS h USING (user_id)
-ORDER BY s.user_id
+    GROUP BY user_id, facet
+) AS h USING (user_id, facet)
+LEFT JOIN staged_labels l USING (user_id, facet)
+ORDER BY s.user_id, s.facet
 ON CONFLICT (server_id, user_id, space_id, facet) DO UPDATE SET
     taste = excluded.taste, item_ids = excluded.item_ids, item_weights = excluded.item_weights, n_items = excluded.n_items,
-    engagement_version = excluded.engagement_version, computed_at = excluded.computed_at, due_at = excluded.due_at
+    engagement_version = excluded.engagement_version, computed_at = excluded.computed_at, due_at = excluded.due_at,
+    recipe = excluded.recipe, label = excluded.label, share = excluded.share
 WHERE t.engagement_version <= excluded.engagement_version;
+
+-- name: drop_former_facets
+-- What the whole taste no longer has. Two that compute at once may still leave a facet of the older: readers take
+-- those that were computed with facet 0.
+DELETE FROM tastes t
+USING (SELECT user_id, max(facet) AS last_facet FROM staged_tastes GROUP BY user_id) AS s
+WHERE t.server_id = :server_id AND t.user_id = s.user_id AND t.space_id = :space_id AND t.facet > s.last_facet
+  AND t.computed_at < :now;
+
+-- name: read_traits
+SELECT i.id, i.kind, i.year, i.genres, ARRAY(SELECT jsonb_array_elements_text(e.body->'tags')) AS tags
+FROM items i
+LEFT JOIN entries e ON e.server_id = i.server_id AND e.id = i.entry_id
+WHERE i.server_id = :server_id AND i.id = ANY (CAST(:item_ids AS bigint[]));
 
 -- name: forget_tastes
 DELETE FROM tastes t
@@ -41,7 +65,7 @@ SELECT u.id, u.engagement_version
 FROM users u
 LEFT JOIN tastes t ON t.server_id = :server_id AND t.user_id = u.id AND t.space_id = :space_id AND t.facet = 0
 WHERE u.server_id = :server_id AND u.engagement_version > 0 AND NOT u.is_opted_out AND u.erased_at IS NULL
-  AND (t.user_id IS NULL OR t.engagement_version < u.engagement_version OR t.due_at <= :now)
+  AND (t.user_id IS NULL OR t.engagement_version < u.engagement_version OR t.due_at <= :now OR t.recipe <> :recipe)
 ORDER BY u.id;
 
 -- name: write_statistics
@@ -83,3 +107,14 @@ SET n_users = s.n_users, prior = s.prior, popularity = s.popularity
 FROM scored s
 WHERE i.server_id = :server_id AND i.id = s.id
   AND (i.n_users, i.prior, i.popularity) IS DISTINCT FROM (s.n_users, s.prior, s.popularity);
+
+-- name: heaviest_seen
+-- The heaviest of a taste that were watched, heaviest first; of these items where they are given.
+SELECT h.item_id
+FROM unnest(coalesce(CAST(:item_ids AS bigint[]),
+                     (SELECT t.item_ids FROM tastes t
+                      WHERE t.server_id = :server_id AND t.user_id = :user_id AND t.space_id = :space_id AND t.facet = 0)))
+     WITH ORDINALITY AS h (item_id, number)
+JOIN engagement g ON g.server_id = :server_id AND g.user_id = :user_id AND g.item_id = h.item_id AND g.is_seen AND NOT g.is_hidden
+ORDER BY h.number
+LIMIT 10;

@@ -59,3 +59,34 @@ JOIN users u ON u.server_id = :server_id AND u.external_id = s.user_external_id
 JOIN libraries l ON l.server_id = :server_id AND l.external_id = ANY (s.library_external_ids)
 ORDER BY u.id, l.id
 ON CONFLICT DO NOTHING;
+
+-- name: lock_to_erase
+-- Stronger than what ingest takes: those who write what was computed or served (tastes, slates) only hold the row's key.
+SELECT u.id FROM users u WHERE u.server_id = :server_id AND u.external_id = :user AND u.erased_at IS NULL FOR UPDATE;
+
+-- name: lock_present
+-- Those of these users who are not erased, and can't be before this transaction ends.
+SELECT u.server_id, u.id
+FROM users u
+WHERE (u.server_id, u.id) IN (SELECT * FROM unnest(CAST(:server_ids AS bigint[]), CAST(:user_ids AS bigint[])))
+  AND u.erased_at IS NULL
+ORDER BY u.server_id, u.id
+FOR KEY SHARE;
+
+-- name: erase_user
+WITH plays AS (DELETE FROM plays WHERE server_id = :server_id AND user_id = :user_id RETURNING 1),
+signals AS (DELETE FROM signals WHERE server_id = :server_id AND user_id = :user_id RETURNING 1),
+engagement AS (DELETE FROM engagement WHERE server_id = :server_id AND user_id = :user_id RETURNING 1),
+tastes AS (DELETE FROM tastes WHERE server_id = :server_id AND user_id = :user_id RETURNING 1),
+slates AS (DELETE FROM slates WHERE server_id = :server_id AND user_id = :user_id RETURNING 1),
+user_libraries AS (DELETE FROM user_libraries WHERE server_id = :server_id AND user_id = :user_id RETURNING 1),
+-- Its id alone stays, so that the next sync is refused.
+tombstone AS (
+    UPDATE users
+    SET name = NULL, is_disabled = false, has_all_libraries = true, max_parental_age = NULL, blocked_tags = '{}', allowed_tags = '{}',
+        is_opted_out = false, engagement_version = 0, erased_at = :now
+    WHERE server_id = :server_id AND id = :user_id
+)
+SELECT (SELECT count(*) FROM plays) AS plays, (SELECT count(*) FROM signals) AS signals,
+       (SELECT count(*) FROM engagement) AS engagement, (SELECT count(*) FROM tastes) AS tastes,
+       (SELECT count(*) FROM slates) AS slates, (SELECT count(*) FROM user_libraries) AS user_libraries;

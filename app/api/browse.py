@@ -1,0 +1,88 @@
+"""GET /home, /items/{item_id}/similar, /search, /users/{user_id}/taste"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Query, Request, Response
+
+from app.api.auth import Credentials, open_server
+from app.api.parameters import NO_NUL, ItemPath, ServerId, UserId, UserPath
+from app.api.problems import documented
+from app.api.recommendations import item_answer
+from app.connect.bodies import PlainText
+from app.recommend import find
+from app.recommend.home import home
+from app.recommend.interests import Interest, interests
+from app.recommend.similar import similar
+
+router = APIRouter(tags=["recommend"], responses=documented(401, 403, 404, 422, 503))
+
+Limit = Annotated[int, Query(ge=1, le=100)]
+RowLimit = Annotated[int, Query(ge=1, le=50, description="Items in a row, at most.")]
+OptionalUserId = Annotated[
+    Annotated[str, PlainText] | None,
+    Query(
+        min_length=1, max_length=256, json_schema_extra=NO_NUL,
+        description="Id of the user on the media server: then what they have seen, hidden or may not open is left out.",
+    ),
+]  # fmt: skip
+Words = Annotated[
+    str, PlainText, Query(min_length=1, max_length=500, description="A title, or what it is about.", json_schema_extra=NO_NUL)
+]
+
+
+@router.get("/home")
+def get_home(request: Request, key: Credentials, server_id: ServerId, user_id: UserId, limit: RowLimit = 12) -> Response:
+    """The rows of a home page; no item is in two of them, and a row with nothing in it is left out."""
+    with request.app.state.serve.begin() as connection:
+        server = open_server(connection, request, key, "read", server_id)
+        rows = home(connection, server, user_id, limit, datetime.now(UTC))
+    return _json({"rows": [{"id": row.id, "title": row.title, "items": [item_answer(item, True) for item in row.items]} for row in rows]})
+
+
+@router.get("/items/{item_id}/similar")
+def get_similar(
+    request: Request, key: Credentials, server_id: ServerId, item_id: ItemPath, user_id: OptionalUserId = None, limit: Limit = 20
+) -> Response:
+    """More like this one."""
+    with request.app.state.serve.begin() as connection:
+        server = open_server(connection, request, key, "read", server_id)
+        items = similar(connection, server, user_id, item_id, limit, datetime.now(UTC))
+    return _json({"items": [item_answer(item, True) for item in items]})
+
+
+@router.get("/search")
+def get_search(
+    request: Request, key: Credentials, server_id: ServerId, q: Words, user_id: OptionalUserId = None,
+    limit: Limit = 20, include_seen: bool = False,
+) -> Response:  # fmt: skip
+    """By title and by meaning together. `degraded` says when it was by title alone: the text model loads with the first search."""
+    state = request.app.state
+    with state.serve.begin() as connection:
+        server = open_server(connection, request, key, "read", server_id)
+        space = find.text_space(connection, server)
+    # No connection is held while the encoder works.
+    meaning = find.meaning_of(state.query_encoder, space, q)
+    with state.serve.begin() as connection:
+        now = datetime.now(UTC)
+        found = find.find(connection, server, user_id, q, space, meaning, limit=limit, include_seen=include_seen, now=now)
+    return _json({"items": [item_answer(item, True) for item in found.items], "degraded": list(found.degraded)})
+
+
+@router.get("/users/{user_id}/taste")
+def get_taste(request: Request, key: Credentials, server_id: ServerId, user_id: UserPath) -> Response:
+    """What this person is taken to like, and the items that say so. Without a positive taste, no facets."""
+    with request.app.state.serve.begin() as connection:
+        server = open_server(connection, request, key, "read", server_id)
+        found = interests(connection, server, user_id, datetime.now(UTC))
+    return _json({"facets": [_facet(one) for one in found.facets], "computed_at": found.computed_at})
+
+
+def _facet(facet: Interest) -> dict[str, Any]:
+    items = [{"item_id": one.item_id, "name": one.name, "weight": one.weight} for one in facet.items]
+    return {"label": facet.label, "weight": facet.weight, "items": items}
+
+
+def _json(content: dict[str, Any]) -> Response:
+    return Response(orjson.dumps(content), media_type="application/json")

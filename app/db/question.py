@@ -1,0 +1,37 @@
+"""What one retrieval is asked."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from app.db.asker import Asker, GivenTaste
+from app.db.searches import Search
+from app.types import Filters
+
+# What the prior may add to a similarity; EXPERIMENTS, facets and prior.
+PRIOR_WEIGHT = 0.5
+# From so many items on, a taste speaks for itself.
+ENOUGH_EVIDENCE = 4
+
+
+@dataclass(frozen=True)
+class Question:
+    """`evidence`: how many items speak for the taste, None where that is no matter; `words`: for titles."""
+
+    asker: Asker
+    filters: Filters
+    search: Search
+    now: datetime
+    explain: bool = True
+    has_vectors: bool = False
+    given: GivenTaste | None = None
+    evidence: int | None = None
+    n_facets: int = 0
+    # Only this facet of the stored taste, from 1.
+    only_facet: int | None = None
+    prior_weight: float = PRIOR_WEIGHT
+    words: dict[str, Any] = field(default_factory=dict)
+
+    def exactly(self) -> "Question":
+        """The same, through every row."""
+        return replace(self, search="exact and title" if self.search == "near and title" else "exact")

@@ -1,0 +1,128 @@
+"""The order in which good candidates are shown: variety without losing what fits best.
+
+Greedy maximal marginal relevance (Carbonell and Goldstein 1998): the next item is the one whose score, less `variety` times its
+greatest similarity to what was chosen before, is highest. A franchise or a genre that has its share waits behind everything else.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from app.types import Candidate, Server
+
+# Caps count anew after so many places: what is on a screen at once.
+SCREEN = 20
+FRESH_HALF_LIFE_DAYS = 14.0
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a server sets and a request may turn off. None of the caps, 0 of the others: off. Defaults: EXPERIMENTS, variety."""
+
+    variety: float = 0.2
+    franchise_cap: int | None = 2
+    genre_cap: float | None = None
+    freshness: float = 0.05
+
+    @classmethod
+    def of(cls, server: Server, *, is_varied: bool = True, is_fresh: bool = True) -> "Selection":
+        known = {name: server.settings[name] for name in cls.__dataclass_fields__ if name in server.settings}
+        chosen = cls(**known)
+        if not is_varied:
+            chosen = replace(chosen, variety=0.0, franchise_cap=None, genre_cap=None)
+        return chosen if is_fresh else replace(chosen, freshness=0.0)
+
+    @property
+    def needs_vectors(self) -> bool:
+        return self.variety > 0
+
+
+def select(candidates: Sequence[Candidate], selection: Selection, now: datetime) -> list[Candidate]:
+    """The same candidates, in the order to show them; places keep their falling scores."""
+    if not candidates:
+        return []
+    scores = np.array([one.own_score + selection.freshness * _newness(one, now) for one in candidates], dtype=np.float32)
+    order = vary(
+        scores, _vectors(candidates), [franchise_of(one.name) for one in candidates], [one.genres for one in candidates], selection
+    )
+    return [replace(candidates[chosen], score=place.score) for chosen, place in zip(order, candidates, strict=True)]
+
+
+def vary(scores: Floats, vectors: Floats, franchises: Sequence[str], genres: Sequence[Sequence[str]], selection: Selection) -> list[int]:
+    """A permutation of the candidates: scores (n,), unit vectors (n, d) or (n, 0) where similarity is no matter."""
+    nearest = np.zeros(len(scores), dtype=np.float32)
+    is_left = np.ones(len(scores), dtype=bool)
+    caps = _Caps(franchises, genres, selection)
+    order: list[int] = []
+    while len(order) < len(scores):
+        caps.turn(len(order))
+        ranks = np.where(is_left, scores - selection.variety * nearest, -np.inf)
+        open_ranks = np.where(caps.is_open, ranks, -np.inf)
+        best = int(np.argmax(open_ranks if np.isfinite(open_ranks).any() else ranks))
+        order.append(best)
+        is_left[best] = False
+        caps.count(best)
+        if vectors.shape[1]:
+            nearest = np.maximum(nearest, vectors @ vectors[best])
+    return order
+
+
+class _Caps:
+    """Which candidates may be chosen on this screen."""
+
+    def __init__(self, franchises: Sequence[str], genres: Sequence[Sequence[str]], selection: Selection) -> None:
+        self._franchises, self._genres, self._selection = np.array(franchises), genres, selection
+        self.is_open = np.ones(len(franchises), dtype=bool)
+
+    def turn(self, place: int) -> None:
+        if place % SCREEN == 0:
+            self.is_open[:] = True
+            self._n_franchise: Counter[str] = Counter()
+            self._n_genre: Counter[str] = Counter()
+
+    def count(self, chosen: int) -> None:
+        cap, share = self._selection.franchise_cap, self._selection.genre_cap
+        franchise = str(self._franchises[chosen])
+        self._n_franchise[franchise] += 1
+        if cap is not None and franchise and self._n_franchise[franchise] >= cap:
+            self.is_open &= self._franchises != franchise
+        if share is not None:
+            self._n_genre.update(self._genres[chosen])
+            full = {genre for genre, n in self._n_genre.items() if n >= share * SCREEN}
+            if full:
+                self.is_open &= [not genres or not full.issuperset(genres) for genres in self._genres]
+
+
+NUMBERED = re.compile(r"(?:\s+(?:part|chapter|vol(?:ume)?|episode))?\.?\s+(?:\d{1,2}|[ivx]+)$|\s*\d$")
+ARTICLE = re.compile(r"^(?:the|a|an|der|die|das|le|la|les|el|il)\s+")
+
+
+def franchise_of(name: str) -> str:
+    """What titles of one series of films have in common, by their names alone: "Alien" and "Alien 3", "Star Trek: First Contact"."""
+    head = re.split(r"\s*[:(,]\s*|\s+[-\u2013]\s+", name.casefold().strip(), maxsplit=1)[0]
+    head = ARTICLE.sub("", head)
+    return NUMBERED.sub("", head).strip() or head
+
+
+def _newness(candidate: Candidate, now: datetime) -> float:
+    """1 at the moment it was added, half of it after FRESH_HALF_LIFE_DAYS."""
+    if candidate.added_at is None:
+        return 0.0
+    return float(2 ** (-max((now - candidate.added_at).total_seconds(), 0) / 86_400 / FRESH_HALF_LIFE_DAYS))
+
+
+def _vectors(candidates: Sequence[Candidate]) -> Floats:
+    """Unit rows; zeros for what has no vector."""
+    # The number of dimensions and a reserved word, two bytes each, come first.
+    rows: list[Any] = [None if one.vector is None else np.frombuffer(one.vector, dtype=">f2", offset=4) for one in candidates]
+    dimension = next((len(row) for row in rows if row is not None), 0)
+    filled = np.array([np.zeros(dimension) if row is None else row for row in rows], dtype=np.float32).reshape(len(rows), dimension)
+    return np.asarray(filled / np.maximum(np.linalg.norm(filled, axis=1, keepdims=True), 1e-6), dtype=np.float32)

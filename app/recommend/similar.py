@@ -1,0 +1,47 @@
+"""More like one title: its neighbours in the text space."""
+
+from datetime import datetime
+
+from app.db import Connection
+from app.db.asker import Asker, GivenTaste, find_nobody
+from app.db.items import FoundItem, find_item
+from app.db.question import Question
+from app.db.retrieval import retrieve
+from app.db.searches import Search
+from app.errors import UnknownItem
+from app.recommend.context import find_context
+from app.recommend.effort import search_for
+from app.recommend.explain import reason_for, sources_of
+from app.types import Candidate, Filters, Server, SlateItem
+
+# Likeness is what is asked for; quality only settles near ties.
+PRIOR_WEIGHT = 0.1
+
+
+def similar(connection: Connection, server: Server, user: str | None, entry: str, limit: int, now: datetime) -> list[SlateItem]:
+    """Without a user nothing is seen or closed. Raises UnknownItem where the user may not open it or hid it, UnknownUser, UserDisabled."""
+    asker = find_nobody(connection, server.id) if user is None else find_context(connection, server, user, None, now).asker
+    item = find_item(connection, server, asker, entry)
+    if item is None:
+        raise UnknownItem
+    found = neighbours(connection, server, asker, item, limit, now)
+    search: Search = "popular" if item.vector is None else "near"
+    reason = f"Like {item.name}"
+    return [
+        SlateItem(one, rank, one.score, sources_of(search, one), reason if one.is_near else reason_for(one, None, now))
+        for rank, one in enumerate(found, start=1)
+    ]
+
+
+def neighbours(
+    connection: Connection, server: Server, asker: Asker, item: FoundItem, limit: int, now: datetime, exclude: tuple[int, ...] = ()
+) -> list[Candidate]:
+    """The nearest first; what is popular where the item has no vector."""
+    filters = Filters(exclude_item_ids=[item.item_id, *exclude])
+    given = None if item.vector is None else GivenTaste([item.vector])
+    search = search_for(asker, given is not None)
+    question = Question(asker, filters, search, now, explain=False, given=given, prior_weight=PRIOR_WEIGHT)
+    found = retrieve(connection, server, question, first=0, last=limit)
+    if search == "near" and len(found) < limit:
+        found = retrieve(connection, server, question.exactly(), first=0, last=limit)
+    return found

@@ -1,0 +1,84 @@
+"""The interests inside a taste: spherical k-means over the items that weigh most, weighted and without chance.
+
+k-means on the unit sphere (Dhillon and Modha 2001): a facet is the direction of the weighted sum of its members.
+It starts from the heaviest item, then again and again from the item whose weight times distance to all starts is greatest.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+MAX_FACETS = 5
+# So many items for each facet, or it is an accident.
+MIN_ITEMS = 4
+# Older or weaker items than these hardly move a facet, and clustering is what a taste costs most.
+MAX_ITEMS = 100
+MAX_ROUNDS = 8
+# One more facet must bring its items so much nearer to their centre (weighted mean cosine).
+MIN_GAIN = 0.03
+
+
+@dataclass(frozen=True)
+class Facet:
+    """`vector` of unit length; `members`: positions in what was clustered, heaviest first; `share` of the weight, 0..1."""
+
+    vector: Floats
+    members: Ints
+    share: float
+
+
+def facets_of(vectors: Floats, positions: Ints, weights: Floats) -> list[Facet]:
+    """Of the unit rows of `vectors` at `positions`, by falling positive weight (n,). By falling share; none where
+    one interest is all there is."""
+    vectors, weights = vectors[positions[:MAX_ITEMS]], weights[:MAX_ITEMS]
+    if len(vectors) < 2 * MIN_ITEMS:
+        return []
+    best = _Clusters.around(vectors, weights, vectors[:1])
+    while len(best.centres) < MAX_FACETS and len(vectors) >= MIN_ITEMS * (len(best.centres) + 1):
+        # The next start: what weighs most and lies farthest from every centre.
+        distance = weights * (1 - best.closeness)
+        more = _Clusters.around(vectors, weights, np.vstack([best.centres, vectors[np.argmax(distance)]]))
+        if more.fit < best.fit + MIN_GAIN or more.sizes.min() < MIN_ITEMS:
+            break
+        best = more
+    if len(best.centres) == 1:
+        return []
+    total = weights.sum()
+    found = [
+        Facet(centre, np.flatnonzero(best.members == number), float(weights[best.members == number].sum() / total))
+        for number, centre in enumerate(best.centres)
+    ]
+    return sorted(found, key=lambda facet: -facet.share)
+
+
+@dataclass(frozen=True)
+class _Clusters:
+    centres: Floats  # (k, d)
+    members: Ints  # (n,), the centre that each item is nearest to
+    closeness: Floats  # (n,), to that centre
+    fit: float  # weighted mean of it
+    sizes: Ints  # (k,)
+
+    @classmethod
+    def around(cls, vectors: Floats, weights: Floats, centres: Floats) -> "_Clusters":
+        """k-means from these starts."""
+        members = np.argmax(vectors @ centres.T, axis=1)
+        for _ in range(MAX_ROUNDS):
+            chosen = np.zeros((len(vectors), len(centres)), dtype=np.float32)
+            chosen[np.arange(len(vectors)), members] = weights
+            sums = chosen.T @ vectors
+            lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+            centres = np.where(lengths > 1e-6, sums / np.maximum(lengths, 1e-6), centres).astype(np.float32)
+            similarity = vectors @ centres.T
+            moved = np.argmax(similarity, axis=1)
+            if (moved == members).all():
+                break
+            members = moved
+        similarity = vectors @ centres.T
+        closeness = similarity[np.arange(len(vectors)), members]
+        fit = float(weights @ closeness / weights.sum())
+        return cls(centres, members, closeness, fit, np.bincount(members, minlength=len(centres)))

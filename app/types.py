@@ -188,7 +188,7 @@ class Viewer:
 
 @dataclass(frozen=True, slots=True)
 class StoredTaste:
-    """What is known of a viewer's taste row before it is used."""
+    """What is known of a viewer's taste before it is used; `labels` and `shares` are its facets'."""
 
     engagement_version: int
     recipe: str
@@ -196,6 +196,7 @@ class StoredTaste:
     is_known: bool
     n_positive: int
     labels: Sequence[str | None]
+    shares: Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ class ServerSettings(BaseModel):
     preset: Literal["palate", "streamystats"] = "palate"
     weights: WeightSettings = Field(default_factory=WeightSettings)
     variety: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = Selection.variety
+    balance: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = Selection.balance
     franchise_cap: Annotated[int, Field(ge=1, le=20), Whole] | None = Selection.franchise_cap
     genre_cap: Annotated[float, Field(gt=0, le=1)] | None = Selection.genre_cap
     freshness: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = Selection.freshness

@@ -1,7 +1,7 @@
 """Who asks, what they may see, and what is known of their taste: one small query at the start of a request."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -25,13 +25,14 @@ class Asker:
 class GivenTaste:
     """Vectors to search near that are not (yet) rows: the whole first, then facets. Empty: nothing positive is known.
 
-    Reasons are made of the items; `labels` are the facets'.
+    Reasons are made of the items; `labels` and `shares` are the facets'.
     """
 
     vectors: Sequence[npt.NDArray[np.float32]] = ()
     item_ids: Sequence[int] = ()
     item_weights: Sequence[float] = ()
-    labels: Sequence[str | None] = field(default=())
+    labels: Sequence[str | None] = ()
+    shares: Sequence[float] = ()
 
 
 # Sees what is open to everybody: for questions that name no user.
@@ -50,7 +51,7 @@ def find_asker(connection: Connection, server_id: int, user: str, library: str |
     space = None if row.space_id is None else SpaceInUse(row.space_id, server_id, row.shelf, row.dimension)
     taste = None
     if row.taste_version is not None:
-        taste = StoredTaste(row.taste_version, row.recipe, row.due_at, row.is_known, row.n_positive, row.labels)
+        taste = StoredTaste(row.taste_version, row.recipe, row.due_at, row.is_known, row.n_positive, row.labels or (), row.shares or ())
     return Asker(viewer, row.wanted_library_id, space, taste)
 
 

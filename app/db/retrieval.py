@@ -23,6 +23,9 @@ MAX_BASED_ON = 3
 MIN_CLOSENESS = 0.15
 # Reciprocal rank fusion (Cormack, Clarke and Buettcher 2009), with the constant of the paper.
 RRF = 60
+# The best of each facet are among the first BLOCK, so that there is something to balance (EXPERIMENTS, balance).
+FACET_QUOTA = 10
+BEST = "own_score DESC, place, popularity DESC, added_at DESC NULLS LAST, item_id"
 RECENT = timedelta(days=30)
 LONG_AGO = timedelta(days=180)
 GIVEN_UP = timedelta(days=7)
@@ -171,10 +174,14 @@ measured AS (
 scored AS (
     SELECT *, ({_score(shape)})::float8 AS own_score FROM measured
 ),
+windowed AS (
+    SELECT *, {_window(shape)} AS window_number
+    FROM (SELECT *, {_rank_in_facet()} AS rank_in_facet FROM scored) AS s
+),
 ranked AS (
     SELECT *, row_number() OVER best AS rank, min(own_score) OVER (best ROWS UNBOUNDED PRECEDING) AS score
-    FROM scored
-    WINDOW best AS (ORDER BY {_order(shape)})
+    FROM windowed
+    WINDOW best AS (ORDER BY window_number, {BEST})
 ),
 page AS MATERIALIZED (
     SELECT * FROM ranked WHERE rank > :first AND rank <= :last
@@ -193,10 +200,15 @@ def _score(shape: Shape) -> str:
     return f"{whole} + {FACET_WEIGHT} * coalesce(nearest - similarity, 0) + :prior_weight * prior{popularity}"
 
 
-def _order(shape: Shape) -> str:
+def _rank_in_facet() -> str:
+    return f"CASE WHEN facet IS NOT NULL THEN row_number() OVER (PARTITION BY block, facet ORDER BY {BEST}) END"
+
+
+def _window(shape: Shape) -> str:
+    """Which BLOCK of ranks an item is in: those are put in order, each by itself, once the items are known."""
     if "title" in shape.search or (not shape.is_personal and shape.search != "popular"):
-        return "own_score DESC, place, popularity DESC, item_id"
-    return "block, own_score DESC, popularity DESC, added_at DESC NULLS LAST, item_id"
+        return f"(row_number() OVER (ORDER BY {BEST}) - 1) / {BLOCK}"
+    return f"(row_number() OVER (ORDER BY block, coalesce(rank_in_facet <= {FACET_QUOTA}, false) DESC, {BEST}) - 1) / {BLOCK}"
 
 
 def _heaviest(shape: Shape) -> str:

@@ -17,7 +17,7 @@ from app.types import Server
 class Context:
     """`given`: a taste computed now; None where the stored one serves. `evidence`: how many items speak for it.
 
-    `labels` are the facets'; `is_known`: whether anything positive is known.
+    `labels` and `shares` are the facets'; `is_known`: whether anything positive is known.
     """
 
     asker: Asker
@@ -25,6 +25,7 @@ class Context:
     is_known: bool
     evidence: int
     labels: Sequence[str | None]
+    shares: Sequence[float] = ()
 
     def label(self, facet: int | None) -> str | None:
         """Of a facet by its number, from 1."""
@@ -47,7 +48,7 @@ def find_context(connection: Connection, server: Server, user: str, library: str
         stored = asker.taste
         if stored is None:
             return Context(asker, None, is_known=False, evidence=0, labels=())
-        return Context(asker, None, stored.is_known, stored.n_positive, stored.labels)
+        return Context(asker, None, stored.is_known, stored.n_positive, stored.labels, stored.shares)
     viewer = asker.viewer
     [taste] = compute_tastes(connection, asker.space, recipe, [(viewer.user_id, viewer.engagement_version)], now)
     given = GivenTaste(
@@ -55,5 +56,6 @@ def find_context(connection: Connection, server: Server, user: str, library: str
         taste.item_ids.tolist(),
         taste.item_weights.tolist(),
         [facet.label for facet in taste.facets],
+        [facet.share for facet in taste.facets],
     )
-    return Context(asker, given, taste.vector is not None, len(given.item_ids), given.labels)
+    return Context(asker, given, taste.vector is not None, len(given.item_ids), given.labels, given.shares)

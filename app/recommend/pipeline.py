@@ -1,5 +1,6 @@
 """One request: who asks, how fresh their taste is, what is found, in which order, why."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -36,7 +37,7 @@ def slate_for(
         asker, filters, search_for(asker, context.is_known), now, explain, selection.needs_vectors,
         context.given if context.is_known else None, context.evidence, len(context.labels),
     )  # fmt: skip
-    candidates = _page(connection, server, question, selection, offset, limit)
+    candidates = _page(connection, server, question, selection, context.shares, offset, limit)
     search = question.search
     return Slate(
         id=slate_id,
@@ -52,12 +53,15 @@ def slate_for(
     )
 
 
-def _page(connection: Connection, server: Server, question: Question, selection: Selection, offset: int, limit: int) -> list[Candidate]:
+def _page(
+    connection: Connection, server: Server, question: Question, selection: Selection, shares: Sequence[float], offset: int, limit: int
+) -> list[Candidate]:  # fmt: skip
     """Whole blocks are found and put in order, each by itself, and the page is cut from them."""
     first, last = offset // BLOCK * BLOCK, -(-(offset + limit) // BLOCK) * BLOCK
     found = retrieve(connection, server, question, first=first, last=last)
     if question.search == "near" and first + len(found) < offset + limit:
         # The index's scan ended before enough eligible items were met.
         found = retrieve(connection, server, question.exactly(), first=first, last=last)
-    ordered = [one for start in range(0, len(found), BLOCK) for one in select(found[start : start + BLOCK], selection, question.now)]
+    blocks = [found[start : start + BLOCK] for start in range(0, len(found), BLOCK)]
+    ordered = [one for block in blocks for one in select(block, selection, question.now, shares)]
     return ordered[offset - first : offset - first + limit]

@@ -1,7 +1,8 @@
 """The order in which good candidates are shown: variety without losing what fits best.
 
 Greedy maximal marginal relevance (Carbonell and Goldstein 1998): the next item is the one whose score, less `variety` times its
-greatest similarity to what was chosen before, is highest. A franchise or a genre that has its share waits behind everything else.
+greatest similarity to what was chosen before, is highest. A facet that has had fewer places than its share of the taste gains by
+`balance` for each place it lacks (calibration, Steck 2018). A franchise or a genre that has its share waits behind everything else.
 """
 
 import re
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from app.db.searches import MAX_FACETS
 from app.types import Candidate, Server
 
 # Caps count anew after so many places: what is on a screen at once.
@@ -28,6 +30,7 @@ class Selection:
     """What a server sets and a request may turn off. None of the caps, 0 of the others: off. Defaults: EXPERIMENTS, variety."""
 
     variety: float = 0.2
+    balance: float = 0.03
     franchise_cap: int | None = 2
     genre_cap: float | None = None
     freshness: float = 0.05
@@ -37,7 +40,7 @@ class Selection:
         known = {name: server.settings[name] for name in cls.__dataclass_fields__ if name in server.settings}
         chosen = cls(**known)
         if not is_varied:
-            chosen = replace(chosen, variety=0.0, franchise_cap=None, genre_cap=None)
+            chosen = replace(chosen, variety=0.0, balance=0.0, franchise_cap=None, genre_cap=None)
         return chosen if is_fresh else replace(chosen, freshness=0.0)
 
     @property
@@ -45,34 +48,62 @@ class Selection:
         return self.variety > 0
 
 
-def select(candidates: Sequence[Candidate], selection: Selection, now: datetime) -> list[Candidate]:
-    """The same candidates, in the order to show them; places keep their falling scores."""
+def select(candidates: Sequence[Candidate], selection: Selection, now: datetime, shares: Sequence[float] = ()) -> list[Candidate]:
+    """The same candidates, in the order to show them; places keep their falling scores. `shares` of the taste's facets, from the first."""
     if not candidates:
         return []
     scores = np.array([one.own_score + selection.freshness * _newness(one, now) for one in candidates], dtype=np.float32)
-    order = vary(
-        scores, _vectors(candidates), [franchise_of(one.name) for one in candidates], [one.genres for one in candidates], selection
-    )
+    franchises, genres = [franchise_of(one.name) for one in candidates], [one.genres for one in candidates]
+    facets = [(one.facet or 0) - 1 for one in candidates]
+    order = vary(scores, _vectors(candidates), franchises, genres, selection, facets, shares[:MAX_FACETS])
     return [replace(candidates[chosen], score=place.score) for chosen, place in zip(order, candidates, strict=True)]
 
 
-def vary(scores: Floats, vectors: Floats, franchises: Sequence[str], genres: Sequence[Sequence[str]], selection: Selection) -> list[int]:
-    """A permutation of the candidates: scores (n,), unit vectors (n, d) or (n, 0) where similarity is no matter."""
+def vary(
+    scores: Floats, vectors: Floats, franchises: Sequence[str], genres: Sequence[Sequence[str]], selection: Selection,
+    facets: Sequence[int] = (), shares: Sequence[float] = (),
+) -> list[int]:  # fmt: skip
+    """A permutation of the candidates: scores (n,), unit vectors (n, d) or (n, 0) where similarity is no matter, each
+    one's facet from 0 (-1: none), and the facets' shares of the taste."""
     nearest = np.zeros(len(scores), dtype=np.float32)
+    balance = _Balance(facets, shares, selection.balance)
     is_left = np.ones(len(scores), dtype=bool)
     caps = _Caps(franchises, genres, selection)
     order: list[int] = []
     while len(order) < len(scores):
         caps.turn(len(order))
-        ranks = np.where(is_left, scores - selection.variety * nearest, -np.inf)
+        ranks = np.where(is_left, scores - selection.variety * nearest + balance.gains(), -np.inf)
         open_ranks = np.where(caps.is_open, ranks, -np.inf)
         best = int(np.argmax(open_ranks if np.isfinite(open_ranks).any() else ranks))
         order.append(best)
         is_left[best] = False
         caps.count(best)
+        balance.count(best)
         if vectors.shape[1]:
             nearest = np.maximum(nearest, vectors @ vectors[best])
     return order
+
+
+class _Balance:
+    """What a candidate gains where its facet has had fewer places than its share."""
+
+    def __init__(self, facets: Sequence[int], shares: Sequence[float], weight: float) -> None:
+        # The last place stands for no facet, which lacks nothing.
+        self._facets, self._weight = np.array(facets, dtype=np.int64), weight
+        self._wanted = np.append(np.array(shares, dtype=np.float32) / max(sum(shares), 1e-6), 0).astype(np.float32)
+        self._n_chosen = np.zeros(len(shares) + 1, dtype=np.float32)
+        self._is_on = len(shares) > 0 and len(facets) > 0
+
+    def gains(self) -> Floats | float:
+        if not self._is_on:
+            return 0.0
+        lacking = self._wanted * (self._n_chosen.sum() + 1) - self._n_chosen
+        lacking[-1] = 0
+        return np.asarray(self._weight * lacking[self._facets], dtype=np.float32)
+
+    def count(self, chosen: int) -> None:
+        if self._is_on:
+            self._n_chosen[self._facets[chosen]] += 1
 
 
 class _Caps:

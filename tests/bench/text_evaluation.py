@@ -21,7 +21,7 @@ import polars as pl
 
 from app.connect.movielens import read_movielens
 from app.db.question import PRIOR_WEIGHT
-from app.db.retrieval import FACET_WEIGHT
+from app.db.retrieval import FACET_QUOTA, FACET_WEIGHT
 from app.db.searches import BLOCK, MAX_FACETS
 from app.learn.centring import centre_of, centred
 from app.learn.text_encoder import TextEncoder, locate_model
@@ -129,10 +129,24 @@ def palate(library: Library, case: Case, parts: Parts) -> Ints:
     score = whole[pool] + parts.prior * library.prior[pool]
     if len(branches) > 1:
         score = score + parts.facets * (np.max([branch[pool] for branch in branches[1:]], axis=0) - whole[pool])
-    best = np.argsort(-score, kind="stable")[:BLOCK]
-    pool, score = pool[best], score[best]
-    order = vary(score, library.vectors[pool], [library.franchises[i] for i in pool], [library.genres[i] for i in pool], parts.selection)
+    facets = np.argmax([branch[pool] for branch in branches[1:]], axis=0) if len(branches) > 1 else np.full(len(pool), -1)
+    best = _window(score, facets)
+    pool, score, facets = pool[best], score[best], facets[best]
+    order = vary(
+        score, library.vectors[pool], [library.franchises[i] for i in pool], [library.genres[i] for i in pool], parts.selection,
+        facets.tolist(), [interest.share for interest in taste.interests[:MAX_FACETS]] if len(branches) > 1 else (),
+    )  # fmt: skip
     return np.asarray(pool[order[:10]], dtype=np.int64)
+
+
+def _window(score: Floats, facets: Ints) -> Ints:
+    """The first block: the best of each facet, then the best of all; by falling score."""
+    is_best = np.zeros(len(score), dtype=bool)
+    for facet in np.unique(facets[facets >= 0]):
+        members = np.flatnonzero(facets == facet)
+        is_best[members[np.argsort(-score[members], kind="stable")[:FACET_QUOTA]]] = True
+    chosen = np.lexsort((-score, ~is_best))[:BLOCK]
+    return np.asarray(chosen[np.argsort(-score[chosen], kind="stable")], dtype=np.int64)
 
 
 def _history(case: Case) -> History:
@@ -161,7 +175,7 @@ def _top(score: Floats, case: Case, n: int) -> Ints:
 
 
 def rows_to_measure(library: Library) -> dict[str, Callable[[Library, Case], Ints]]:
-    plain = Selection(variety=0.0, franchise_cap=None, genre_cap=None, freshness=0.0)
+    plain = Selection(variety=0.0, franchise_cap=None, genre_cap=None, freshness=0.0, balance=0.0)
     base = Parts()
     variants = {
         "text (palate)": base,
@@ -175,6 +189,8 @@ def rows_to_measure(library: Library) -> dict[str, Callable[[Library, Case], Int
         "variety .1, no cap": replace(base, selection=replace(plain, variety=0.1)),
         "variety .2, no cap": replace(base, selection=replace(plain, variety=0.2)),
         "variety .4, no cap": replace(base, selection=replace(plain, variety=0.4)),
+        "balance 0": replace(base, selection=replace(base.selection, balance=0.0)),
+        "balance .06": replace(base, selection=replace(base.selection, balance=0.06)),
         "franchise cap 1": replace(base, selection=replace(base.selection, franchise_cap=1)),
         "genre cap .3": replace(base, selection=replace(base.selection, genre_cap=0.3)),
         "genre cap .15": replace(base, selection=replace(base.selection, genre_cap=0.15)),

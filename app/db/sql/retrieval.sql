@@ -4,13 +4,16 @@ SELECT u.id AS user_id, u.name, u.is_disabled, u.is_opted_out, u.engagement_vers
        u.max_parental_age, u.blocked_tags, u.allowed_tags,
        s.id AS space_id, s.shelf, s.dimension,
        t.engagement_version AS taste_version, t.recipe, t.due_at, t.taste IS NOT NULL AS is_known, cardinality(t.item_ids) AS n_positive,
-       ARRAY(SELECT f.label FROM tastes f
-             WHERE f.server_id = :server_id AND f.user_id = u.id AND f.space_id = s.id AND f.facet > 0 AND f.computed_at = t.computed_at
-             ORDER BY f.facet) AS labels,
+       facets.labels, facets.shares,
        (SELECT l.id FROM libraries l WHERE l.server_id = :server_id AND l.external_id = :library) AS wanted_library_id
 FROM users u
 LEFT JOIN spaces s ON s.server_id = :server_id AND s.kind = 'text' AND s.status = 'live'
 LEFT JOIN tastes t ON t.server_id = :server_id AND t.user_id = u.id AND t.space_id = s.id AND t.facet = 0
+LEFT JOIN LATERAL (
+    SELECT array_agg(f.label ORDER BY f.facet) AS labels, array_agg(f.share ORDER BY f.facet) AS shares
+    FROM tastes f
+    WHERE f.server_id = :server_id AND f.user_id = u.id AND f.space_id = s.id AND f.facet > 0 AND f.computed_at = t.computed_at
+) AS facets ON true
 WHERE u.server_id = :server_id AND u.external_id = :user AND u.name IS NOT NULL AND u.erased_at IS NULL;
 
 -- name: find_live_space

@@ -30,7 +30,7 @@ class Selection:
     """What a server sets and a request may turn off. None of the caps, 0 of the others: off. Defaults: EXPERIMENTS, variety."""
 
     variety: float = 0.2
-    balance: float = 0.03
+    balance: float = 0.05
     franchise_cap: int | None = 2
     genre_cap: float | None = None
     freshness: float = 0.05

@@ -4,7 +4,7 @@ weight = interest * recency, over arrays of one user's engagement. Positive draw
 pushes it away, 0 says nothing. Streamystats' formulas stand beside, in `streamystats`; a server chooses.
 
 Interest, from the strongest evidence there is: a rating counts as (rating - neutral_rating) / (10 - neutral_rating),
-not below most_negative; else how much was watched, where a short look long ago is a bounce and a fresh one is only
+not below worst_rating; else how much was watched, where a short look long ago is a bounce and a fresh one is only
 in progress; unknown completion is neutral. A series weighs by its distinct episodes (full at full_episodes) times how much
 of each was watched. Favourites, likes and the watch-list add; a dislike or a hidden item is negative whatever else is known.
 
@@ -33,9 +33,11 @@ class PalateWeights:
     """What a server may change; each default's measurement, where there is one, is in EXPERIMENTS, text tastes."""
 
     neutral_rating: Annotated[float, Ge(0), Le(9)] = 5.0
-    """A rating above it draws, one below pushes away."""
+    """A rating above it draws, one below does not."""
+    worst_rating: Annotated[float, Ge(-1), Le(0)] = -0.2
+    """The least that a rating weighs: people rate what they chose to watch, and text is near to it (EXPERIMENTS, bad ratings)."""
     most_negative: Annotated[float, Ge(-1), Le(0)] = -0.5
-    """What the worst rating, a dislike or a hidden item weighs."""
+    """What a dislike or a hidden item weighs, whatever else is known of it."""
     bounce_completion: Share = 0.10
     """Broken off before this part of it: a bounce."""
     bounce_weight: Annotated[float, Ge(-1), Le(0)] = -0.3
@@ -67,7 +69,7 @@ class PalateWeights:
         return weights, min(due, default=None)
 
     def interest(self, history: History, age_days: Floats) -> Floats:
-        rated = np.maximum((history.rating - self.neutral_rating) / (10 - self.neutral_rating), self.most_negative)
+        rated = np.maximum((history.rating - self.neutral_rating) / (10 - self.neutral_rating), self.worst_rating)
         watched = np.where(history.is_seen, self._watched(history, age_days), 0.0)
         value = np.where(np.isnan(history.rating), watched, rated)
         value = value + self.favourite_bonus * history.is_favourite + self.like_bonus * (history.liking > 0)

@@ -9,6 +9,7 @@ from typing import Literal
 from app.db import Connection
 from app.db.servers import UserSummary, Watched, list_servers, list_users, recent_history
 from app.errors import PalateError, UnknownServer, UnknownUser
+from app.recommend.interests import Interest, interests
 from app.recommend.pipeline import recommend
 from app.types import Filters, Key, Server, Slate
 
@@ -45,6 +46,7 @@ class View:
     users: Sequence[UserSummary] = ()
     user: UserSummary | None = None
     slate: Slate | None = None
+    interests: Sequence[Interest] = ()
     history: Sequence[Watched] = ()
     problem: PalateError | None = None
 
@@ -75,6 +77,7 @@ def _fill(connection: Connection, view: View, wanted: Wanted, now: datetime) -> 
     view.slate = recommend(
         connection, view.server, user, filters, limit=N_SUGGESTED, offset=0, explain=True, now=now, slate_id=uuid.uuid4()
     )
+    view.interests = interests(connection, view.server, user, now).facets
     view.history = recent_history(connection, view.server.id, user, N_WATCHED)
 
 

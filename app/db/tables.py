@@ -252,6 +252,7 @@ engagement = Table(
     Column("n_finished", Integer, nullable=False, server_default=text("0"), comment="distinct episodes watched to the end, specials aside"),
     Column("is_finished", Boolean, nullable=False, server_default=text("false"), comment="the title as a whole"),
     Column("played_ratio", REAL, comment="played time over running time, not capped; NULL: unknown"),
+    Column("said_at", DateTime(timezone=True), comment="newest standing signal but a rating"),
     PrimaryKeyConstraint("server_id", "user_id", "item_id"),
 )
 Index("engagement_item_id_idx", engagement.c.server_id, engagement.c.item_id)

@@ -16,7 +16,7 @@ ENOUGH_EVIDENCE = 4
 
 @dataclass(frozen=True)
 class Question:
-    """`evidence`: how many items speak for the taste, None where that is no matter; `words`: for titles."""
+    """`evidence`: how many items speak for the taste, None where the household has no say; `words`: for titles."""
 
     asker: Asker
     filters: Filters

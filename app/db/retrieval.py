@@ -16,8 +16,10 @@ from app.types import BasedOn, Candidate, Server
 
 # The nearest facet's part of a similarity; EXPERIMENTS, facets and prior.
 FACET_WEIGHT = 0.2
-# What the household's popularity may add where next to nothing is known of a taste.
-POPULARITY_WEIGHT = 0.5
+# What the share of the household that watched an item adds to its score, and more where next to nothing is
+# known of a taste (EXPERIMENTS, the household).
+HOUSEHOLD_WEIGHT = 0.25
+MORE_WITHOUT_EVIDENCE = 0.25
 MAX_BASED_ON = 3
 # A title less like the item than this (cosine of centred vectors) is no reason for it, however much it weighs.
 MIN_CLOSENESS = 0.15
@@ -68,8 +70,9 @@ def retrieve(connection: Connection, server: Server, question: Question, *, firs
             }  # fmt: skip
         if shape.is_blended:
             assert question.evidence is not None
-            values["popularity_weight"] = POPULARITY_WEIGHT * (1 - question.evidence / ENOUGH_EVIDENCE)
-    else:
+            lack = max(1 - question.evidence / ENOUGH_EVIDENCE, 0)
+            values["household_weight"] = HOUSEHOLD_WEIGHT + MORE_WITHOUT_EVIDENCE * lack
+    if shape.is_blended or not shape.is_personal:
         values["recently"] = question.now - RECENT
     return [_candidate(row) for row in connection.execute(render(shape), values | question.words)]
 
@@ -87,7 +90,7 @@ def _shape(server: Server, question: Question, filters: frozenset[str], n_candid
         is_given=is_personal and question.given is not None,
         is_one_facet=is_personal and question.only_facet is not None,
         n_facets=min(question.n_facets, MAX_FACETS) if question.search.startswith("exact") else 0,
-        is_blended=is_personal and question.evidence is not None and question.evidence < ENOUGH_EVIDENCE,
+        is_blended=is_personal and question.evidence is not None,
         in_progress_is_open=server.settings.get("in_progress") == "open",
         watched_returns=server.settings.get("watched_returns_after_days") is not None,
         has_vectors=question.has_vectors and space is not None,
@@ -158,13 +161,17 @@ def _ranked(shape: Shape) -> str:
                (array_agg(s.facet ORDER BY s.similarity DESC) FILTER (WHERE s.facet > 0))[1] AS facet
         FROM (SELECT w.facet, -(v.target::halfvec({shape.dimension}) <#> w.taste) AS similarity FROM wanted w) AS s
     ) AS m"""
+    # Places of two lists are fused whole: only what is paged comes in blocks.
+    block = "0" if "title" in shape.search else f"(place - 1) / {BLOCK}"
     return f"""
 pooled AS (
-    SELECT item_id, (min(place) - 1) / {BLOCK} AS block, min(place) AS place,
+    SELECT item_id, block, min(place) AS place,
            bool_or(branch >= 0) AS is_near, bool_or(branch = {POPULAR}) AS is_popular, bool_or(branch = {TITLE}) AS is_titled,
            sum(1.0 / ({RRF} + place)) AS fused
-    FROM found
-    GROUP BY item_id
+    FROM (SELECT *, min({block}) OVER (PARTITION BY item_id) AS block FROM found) AS f
+    -- What a deeper page finds of an item once more changes nothing of it.
+    WHERE {block} = block
+    GROUP BY item_id, block
 ),
 measured AS (
     SELECT f.*, i.prior, i.popularity, i.added_at, {similarity}
@@ -195,13 +202,13 @@ def _score(shape: Shape) -> str:
         return "popularity"
     if not shape.is_personal:
         return "1.0 / place"
-    popularity = " + :popularity_weight * popularity" if shape.is_blended else ""
+    household = " + :household_weight * (popularity - prior)" if shape.is_blended else ""
     whole = "coalesce(similarity, -1)"
-    return f"{whole} + {FACET_WEIGHT} * coalesce(nearest - similarity, 0) + :prior_weight * prior{popularity}"
+    return f"{whole} + {FACET_WEIGHT} * coalesce(nearest - similarity, 0) + :prior_weight * prior{household}"
 
 
 def _rank_in_facet() -> str:
-    return f"CASE WHEN facet IS NOT NULL THEN row_number() OVER (PARTITION BY block, facet ORDER BY {BEST}) END"
+    return f"CASE WHEN is_near AND facet IS NOT NULL THEN row_number() OVER (PARTITION BY block, is_near, facet ORDER BY {BEST}) END"
 
 
 def _window(shape: Shape) -> str:
@@ -251,11 +258,11 @@ LEFT JOIN LATERAL (
         LIMIT {MAX_BASED_ON}
     ) AS r
 ) AS reasons ON :explain"""
-    else:
-        # Counted now, of those whose plays may be read: a reason says what the rows say.
+    if shape.is_blended or not shape.is_personal:
+        # Counted now, of those whose plays may be read, where it may be the reason: a reason says what the rows say.
         n_others, n_lately = "others.n_users::int", "others.n_lately::int"
         joins += f"""
-CROSS JOIN LATERAL (
+LEFT JOIN LATERAL (
     SELECT count(*) AS n_users, count(*) FILTER (WHERE o.last_at > :recently) AS n_lately
     FROM (
         SELECT g.last_at
@@ -264,7 +271,7 @@ CROSS JOIN LATERAL (
         WHERE g.server_id = :server_id AND g.item_id = p.item_id AND g.user_id <> :user_id AND g.is_seen AND NOT g.is_hidden
         LIMIT {MAX_COUNTED}
     ) AS o
-) AS others"""
+) AS others ON NOT p.is_near"""
     return f"""
 SELECT p.item_id, shown.external_id, i.kind, i.name, i.year, i.genres, i.community_rating, i.runtime_seconds,
        shown.body->'images' AS images, jsonb_strip_nulls(shown.body->'provider_ids') AS provider_ids,

@@ -18,7 +18,8 @@ from app.db.access import IN_LIBRARY, open_entry
 Search = Literal["near", "exact", "popular", "newest", "in_progress", "again", "title", "near and title", "exact and title"]
 
 # Candidates come in blocks of this many from each branch, ranked within their block: page two never repeats page one.
-BLOCK = 64
+# A multiple of what is on a screen at once, over which caps are counted.
+BLOCK = 60
 # Branches of one search: the whole taste and the heaviest facets.
 MAX_FACETS = 3
 POPULAR, TITLE = -1, -2
@@ -161,7 +162,7 @@ def _listed(shape: Shape, branch: int, order: str, *, condition: str = "true", s
         FROM (
             SELECT i.id AS item_id, row_number() OVER (ORDER BY {order}) AS place
             FROM {source}
-            WHERE {condition} {_eligible_where(shape)}
+            WHERE {condition} {_eligible_where(shape, is_index_scan=order == BY_POPULARITY)}
             ORDER BY {order}
             LIMIT {shape.n_candidates}
         ) AS n"""

@@ -23,7 +23,9 @@ HISTORY_FIELDS = {
 HISTORY_SQL = """
     SELECT g.user_id, g.item_id, (i.kind = 'series')::int, g.n_plays, g.n_episodes,
            coalesce(g.completion, 'NaN'), coalesce(g.played_ratio, 'NaN'), coalesce(g.rating, 'NaN'),
-           coalesce(extract(epoch FROM g.last_at)::float8, 'NaN'), coalesce(g.last_order::float8, 'NaN'),
+           -- A refusal is as old as the word, all else as old as the watching where there was any.
+           coalesce(extract(epoch FROM coalesce(CASE WHEN g.is_hidden OR g.is_liked IS FALSE THEN g.said_at END,
+                                                g.last_at, g.said_at))::float8, 'NaN'), coalesce(g.last_order::float8, 'NaN'),
            g.is_favourite::int, CASE g.is_liked WHEN true THEN 1 WHEN false THEN -1 ELSE 0 END,
            g.is_watchlisted::int, g.is_hidden::int, g.is_seen::int
     FROM engagement g

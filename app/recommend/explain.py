@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from app.db.retrieval import MAX_COUNTED
 from app.db.searches import Search
+from app.taste.labels import lowered
 from app.types import Candidate, Source
 
 NEW_FOR = timedelta(days=30)
@@ -33,8 +34,8 @@ def sources_of(search: Search, candidate: Candidate) -> tuple[str, ...]:
 
 def reason_for(candidate: Candidate, label: str | None, now: datetime) -> str:
     """One sentence that follows from the row it belongs to; `label` is the nearest facet's."""
-    if candidate.is_near:
-        taste = f"your taste for {_within(label)}" if label else "your taste"
+    if candidate.is_near or (candidate.based_on and not candidate.n_others):
+        taste = f"your taste for {lowered(label)}" if label else "your taste"
         if is_new(candidate, now):
             return f"New, and close to {taste}"
         if candidate.based_on:
@@ -62,9 +63,3 @@ def _common_reason(candidate: Candidate, now: datetime) -> str:
     if candidate.community_rating is not None and candidate.community_rating >= WELL_RATED:
         return f"Well rated ({candidate.community_rating:.1f} of 10)"
     return "In your library"
-
-
-def _within(label: str) -> str:
-    """A label in the middle of a sentence."""
-    first = label.partition(" ")[0]
-    return label if first.isupper() and len(first) > 1 else label[0].lower() + label[1:]

@@ -30,7 +30,7 @@ class Selection:
     """What a server sets and a request may turn off. None of the caps, 0 of the others: off. Defaults: EXPERIMENTS, variety."""
 
     variety: float = 0.2
-    balance: float = 0.05
+    balance: float = 0.07
     franchise_cap: int | None = 2
     genre_cap: float | None = None
     freshness: float = 0.05
@@ -54,7 +54,8 @@ def select(candidates: Sequence[Candidate], selection: Selection, now: datetime,
         return []
     scores = np.array([one.own_score + selection.freshness * _newness(one, now) for one in candidates], dtype=np.float32)
     franchises, genres = [franchise_of(one.name) for one in candidates], [one.genres for one in candidates]
-    facets = [(one.facet or 0) - 1 for one in candidates]
+    # What the household brought stands for no interest of this person's.
+    facets = [one.facet - 1 if one.is_near and one.facet is not None else -1 for one in candidates]
     order = vary(scores, _vectors(candidates), franchises, genres, selection, facets, shares[:MAX_FACETS])
     return [replace(candidates[chosen], score=place.score) for chosen, place in zip(order, candidates, strict=True)]
 
@@ -132,14 +133,15 @@ class _Caps:
                 self.is_open &= [not genres or not full.issuperset(genres) for genres in self._genres]
 
 
-NUMBERED = re.compile(r"(?:\s+(?:part|chapter|vol(?:ume)?|episode))?\.?\s+(?:\d{1,2}|[ivx]+)$|\s*\d$")
+NUMBERED = re.compile(r"(?:\s+(?:part|chapter|vol(?:ume)?|episode))?\.?\s+(?:\d{1,2}|[ivx]+)$|(?<=[^\W\d_])\d$")
 ARTICLE = re.compile(r"^(?:the|a|an|der|die|das|le|la|les|el|il)\s+")
+# "Star Trek: ...", "Kill Bill (...)", "Dune - ..."; a comma only before what counts or an article set behind: "Karate Kid, Part II, The".
+SUBTITLE = re.compile(r"\s*[:(]\s*|\s+[-\u2013]\s+|,\s*(?=(?:part|chapter|vol|episode|the|a|an|\d)\b)")
 
 
 def franchise_of(name: str) -> str:
     """What titles of one series of films have in common, by their names alone: "Alien" and "Alien 3", "Star Trek: First Contact"."""
-    head = re.split(r"\s*[:(,]\s*|\s+[-\u2013]\s+", name.casefold().strip(), maxsplit=1)[0]
-    head = ARTICLE.sub("", head)
+    head = ARTICLE.sub("", SUBTITLE.split(name.casefold().strip(), maxsplit=1)[0])
     return NUMBERED.sub("", head).strip() or head
 
 

@@ -37,22 +37,39 @@ def facets_of(vectors: Floats, positions: Ints, weights: Floats) -> list[Facet]:
     vectors, weights = vectors[positions[:MAX_ITEMS]], weights[:MAX_ITEMS]
     if len(vectors) < 2 * MIN_ITEMS:
         return []
-    best = _Clusters.around(vectors, weights, vectors[:1])
-    while len(best.centres) < MAX_FACETS and len(vectors) >= MIN_ITEMS * (len(best.centres) + 1):
-        # The next start: what weighs most and lies farthest from every centre.
-        distance = weights * (1 - best.closeness)
-        more = _Clusters.around(vectors, weights, np.vstack([best.centres, vectors[np.argmax(distance)]]))
-        if more.fit < best.fit + MIN_GAIN or more.sizes.min() < MIN_ITEMS:
-            break
-        best = more
-    if len(best.centres) == 1:
+    centres = _centres(vectors, weights)
+    if len(centres) == 1:
         return []
+    best = _Clusters.around(vectors, weights, centres, n_rounds=0)
     total = weights.sum()
     found = [
         Facet(centre, np.flatnonzero(best.members == number), float(weights[best.members == number].sum() / total))
         for number, centre in enumerate(best.centres)
     ]
     return sorted(found, key=lambda facet: -facet.share)
+
+
+def _centres(vectors: Floats, weights: Floats) -> Floats:
+    """As many as pay. A few items of another kind are no interest: they are set aside while centres are looked for."""
+    kept = np.ones(len(vectors), dtype=bool)
+    best = _Clusters.around(vectors, weights, vectors[:1])
+    while len(best.centres) < MAX_FACETS and kept.sum() >= MIN_ITEMS * (len(best.centres) + 1):
+        inside, heavy = vectors[kept], weights[kept]
+        # The next start: what weighs most and lies farthest from every centre.
+        start = inside[np.argmax(heavy * (1 - (inside @ best.centres.T).max(axis=1)))]
+        more = _Clusters.around(inside, heavy, np.vstack([best.centres, start]))
+        if more.sizes.min() == 0:
+            break
+        if more.sizes.min() < MIN_ITEMS:
+            kept[np.flatnonzero(kept)[more.members == np.argmin(more.sizes)]] = False
+            if kept.sum() >= MIN_ITEMS:
+                best = _Clusters.around(vectors[kept], weights[kept], best.centres)
+            continue
+        before = _Clusters.around(inside, heavy, best.centres)
+        if more.fit < before.fit + MIN_GAIN:
+            break
+        best = more
+    return best.centres
 
 
 @dataclass(frozen=True)
@@ -64,10 +81,10 @@ class _Clusters:
     sizes: Ints  # (k,)
 
     @classmethod
-    def around(cls, vectors: Floats, weights: Floats, centres: Floats) -> "_Clusters":
+    def around(cls, vectors: Floats, weights: Floats, centres: Floats, n_rounds: int = MAX_ROUNDS) -> "_Clusters":
         """k-means from these starts."""
         members = np.argmax(vectors @ centres.T, axis=1)
-        for _ in range(MAX_ROUNDS):
+        for _ in range(n_rounds):
             chosen = np.zeros((len(vectors), len(centres)), dtype=np.float32)
             chosen[np.arange(len(vectors)), members] = weights
             sums = chosen.T @ vectors

@@ -1,6 +1,6 @@
 """What a facet's items share, in words a person would use: "Science fiction and horror, 1970s to 1980s"."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -27,20 +27,26 @@ def label_of(item_ids: Sequence[int], weights: Sequence[float], whole: Mapping[s
     words = _genres(known, whole) or _tags(known)
     if not words:
         return None
-    label = " and ".join([words[0], *(word if word.isupper() else word.lower() for word in words[1:])])
+    label = " and ".join([words[0], *map(lowered, words[1:])])
     if all(one.kind == "series" for one, _ in known):
         label += " series"
     decades = _decades(known)
     return f"{label}, {decades}" if decades else label
 
 
+def lowered(words: str) -> str:
+    """For the middle of a sentence: "TV movie" of "TV Movie"."""
+    return " ".join(word if word.isupper() and len(word) > 1 else word.lower() for word in words.split(" "))
+
+
 def genre_shares(known: Iterable[tuple[Traits, float]]) -> dict[str, float]:
     """Genre to the share of the weight that carries it, 0..1."""
-    shares: Counter[str] = Counter()
+    shares: dict[str, float] = defaultdict(float)
     total = 0.0
     for one, weight in known:
         total += weight
-        shares.update(dict.fromkeys(one.genres, weight))
+        for genre in set(one.genres):
+            shares[genre] += weight
     return {genre: share / total for genre, share in shares.items()} if total else {}
 
 
@@ -54,15 +60,15 @@ def _genres(known: Sequence[tuple[Traits, float]], whole: Mapping[str, float]) -
 def _tags(known: Sequence[tuple[Traits, float]]) -> list[str]:
     shares = genre_shares((Traits(one.kind, one.year, one.tags, ()), weight) for one, weight in known)
     common = sorted((tag for tag, share in shares.items() if share >= MIN_TAG_SHARE), key=lambda tag: (-shares[tag], tag))
-    return [tag.capitalize() for tag in common[:1]]
+    return [tag[:1].upper() + tag[1:] for tag in common[:1]]
 
 
 def _decades(known: Sequence[tuple[Traits, float]]) -> str | None:
-    by_decade: Counter[int] = Counter()
+    by_decade: dict[int, float] = defaultdict(float)
     for one, weight in known:
         if one.year is not None:
-            by_decade[one.year // 10 * 10] += weight  # type: ignore[assignment]
-    total = sum(by_decade.values())
+            by_decade[one.year // 10 * 10] += weight
+    total = sum(weight for _, weight in known)
     for span in range(MAX_DECADES):
         for first in sorted(by_decade):
             inside = sum(weight for decade, weight in by_decade.items() if first <= decade <= first + 10 * span)

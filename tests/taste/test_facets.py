@@ -16,7 +16,7 @@ Ints = npt.NDArray[np.int64]
 
 def unit(vectors: Any) -> Floats:
     found = np.asarray(vectors, dtype=np.float32)
-    return found / np.linalg.norm(found, axis=-1, keepdims=True)
+    return np.asarray(found / np.linalg.norm(found, axis=-1, keepdims=True), dtype=np.float32)
 
 
 def planted(sizes: Sequence[int], seed: int, noise: float = 0.4) -> tuple[Floats, Ints]:

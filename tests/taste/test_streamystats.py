@@ -20,7 +20,7 @@ NONE = {
     "last_at": NOW, "last_order": np.nan,
     "is_favourite": False, "liking": 0, "is_watchlisted": False, "is_hidden": False, "is_seen": True,
 }  # fmt: skip
-OTHERS = ({}, {})
+OTHERS: tuple[dict[str, Any], ...] = ({}, {})
 
 
 def history(*items: dict[str, Any]) -> History:
@@ -159,7 +159,7 @@ def test_a_taste_with_a_bounce_comes_due_as_the_rest_fades_beside_it() -> None:
 
 def test_a_server_may_change_the_constants() -> None:
     changed = StreamystatsWeights(film_bounce=0.2, bounce_weight=-1.0, decay_per_day=0.0, full_episodes=10.0, min_titles=1)
-    rows = [{"played_ratio": 0.15}, {"last_at": NOW - 900 * DAY}, {"is_series": True, "n_episodes": 5}]
+    rows: list[dict[str, Any]] = [{"played_ratio": 0.15}, {"last_at": NOW - 900 * DAY}, {"is_series": True, "n_episodes": 5}]
     assert changed.weigh(history(*rows), NOW)[0].tolist() == [-1.0, 1.0, 0.5]
     assert changed.weigh(history({}), NOW)[0].tolist() == [1.0]
 

@@ -115,16 +115,17 @@ facts AS (
     SELECT user_id, item_id, true AS is_watched, n_plays, is_episode, completion, played_ratio, last_at, last_order,
            NULL::real AS rating, NULL::text AS kind, NULL::real AS value,
            -- What is not known to be broken off was watched to its end.
-           NOT is_aside AND coalesce(completion, 1) >= 0.9 AS is_finished
+           NOT is_aside AND coalesce(completion, 1) >= 0.9 AS is_finished, NULL::timestamptz AS said_at
     FROM parts
     UNION ALL
     SELECT user_id, item_id, false, 0, false, NULL, NULL,
            CASE WHEN kind = 'rating' AND value IS NOT NULL THEN at END,
            CASE WHEN kind = 'rating' AND value IS NOT NULL THEN signal_order END,
-           CASE WHEN kind = 'rating' THEN value END, kind, value, false
+           CASE WHEN kind = 'rating' THEN value END, kind, value, false,
+           CASE WHEN kind <> 'rating' AND value > 0 THEN at END
     FROM last_said
     UNION ALL
-    SELECT user_id, item_id, false, 0, false, NULL, NULL, NULL, NULL, NULL, NULL, NULL, false
+    SELECT user_id, item_id, false, 0, false, NULL, NULL, NULL, NULL, NULL, NULL, NULL, false, NULL
     FROM touched_pairs
 ),
 rolled AS MATERIALIZED (
@@ -143,15 +144,17 @@ rolled AS MATERIALIZED (
            count(*) FILTER (WHERE is_episode AND is_finished)::int AS n_finished,
            -- Marked or played as a whole; or rated, where no play says otherwise.
            bool_or(is_finished AND NOT is_episode) OR bool_or(rating IS NOT NULL) AND NOT bool_or(is_watched) AS is_finished,
-           avg(played_ratio)::real AS played_ratio
+           avg(played_ratio)::real AS played_ratio,
+           max(said_at) AS said_at
     FROM facts
     GROUP BY user_id, item_id
 ),
 written AS (
     INSERT INTO engagement AS g (server_id, user_id, item_id, n_plays, n_episodes, completion, last_at, last_order, rating,
-                                 is_favourite, is_liked, is_watchlisted, is_hidden, is_seen, n_finished, is_finished, played_ratio)
+                                 is_favourite, is_liked, is_watchlisted, is_hidden, is_seen, n_finished, is_finished, played_ratio,
+                                 said_at)
     SELECT :server_id, user_id, item_id, n_plays, n_episodes, completion, last_at, last_order, rating,
-           is_favourite, is_liked, is_watchlisted, is_hidden, is_seen, n_finished, is_finished, played_ratio
+           is_favourite, is_liked, is_watchlisted, is_hidden, is_seen, n_finished, is_finished, played_ratio, said_at
     FROM rolled
     WHERE is_seen OR is_favourite OR is_liked IS NOT NULL OR is_watchlisted OR is_hidden
     ON CONFLICT (server_id, user_id, item_id) DO UPDATE SET
@@ -159,14 +162,15 @@ written AS (
         last_at = excluded.last_at, last_order = excluded.last_order, rating = excluded.rating,
         is_favourite = excluded.is_favourite, is_liked = excluded.is_liked, is_watchlisted = excluded.is_watchlisted,
         is_hidden = excluded.is_hidden, is_seen = excluded.is_seen,
-        n_finished = excluded.n_finished, is_finished = excluded.is_finished, played_ratio = excluded.played_ratio
+        n_finished = excluded.n_finished, is_finished = excluded.is_finished, played_ratio = excluded.played_ratio,
+        said_at = excluded.said_at
     WHERE (g.n_plays, g.n_episodes, g.completion, g.last_at, g.last_order, g.rating,
            g.is_favourite, g.is_liked, g.is_watchlisted, g.is_hidden, g.is_seen,
-           g.n_finished, g.is_finished, g.played_ratio)
+           g.n_finished, g.is_finished, g.played_ratio, g.said_at)
           IS DISTINCT FROM
           (excluded.n_plays, excluded.n_episodes, excluded.completion, excluded.last_at, excluded.last_order, excluded.rating,
            excluded.is_favourite, excluded.is_liked, excluded.is_watchlisted, excluded.is_hidden, excluded.is_seen,
-           excluded.n_finished, excluded.is_finished, excluded.played_ratio)
+           excluded.n_finished, excluded.is_finished, excluded.played_ratio, excluded.said_at)
     RETURNING g.user_id
 ),
 removed AS (

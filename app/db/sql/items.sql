@@ -171,6 +171,9 @@ SET name = d.name, year = d.year, genres = d.genres,
     genre_keys = ARRAY(SELECT lower(genre) FROM unnest(d.genres) AS genre),
     runtime_seconds = d.runtime_seconds, community_rating = d.community_rating, vote_count = d.vote_count,
     added_at = d.added_at, is_available = d.is_available, entry_id = d.entry_id, text_digest = d.text_digest,
+    -- As good as the usual one, until the statistics speak of it.
+    prior = CASE WHEN i.prior > 0 THEN i.prior ELSE usual.prior END,
+    popularity = CASE WHEN i.prior > 0 THEN i.popularity ELSE usual.prior END,
     search_key = regexp_replace(normalize(lower(concat_ws(' / ', d.name, nullif(d.body->>'original_name', d.name))), NFKD),
                                 '[\u0300-\u036f]', '', 'g'),
     n_episodes = (
@@ -178,7 +181,8 @@ SET name = d.name, year = d.year, genres = d.genres,
         FROM entries e
         WHERE e.server_id = :server_id AND e.item_id = d.item_id AND e.kind = 'episode' AND e.deleted_at IS NULL
           AND e.season_number IS DISTINCT FROM 0)
-FROM described d
+FROM described d,
+     (SELECT coalesce(avg(prior), 0) AS prior FROM items WHERE server_id = :server_id AND prior > 0) AS usual
 WHERE i.server_id = :server_id AND i.id = d.item_id;
 
 -- name: drop_empty_items

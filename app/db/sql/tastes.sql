@@ -39,9 +39,9 @@ WHERE t.engagement_version <= excluded.engagement_version;
 -- What the whole taste no longer has. Two that compute at once may still leave a facet of the older: readers take
 -- those that were computed with facet 0.
 DELETE FROM tastes t
-USING (SELECT user_id, max(facet) AS last_facet FROM staged_tastes GROUP BY user_id) AS s
+USING (SELECT user_id, max(facet) AS last_facet, max(engagement_version) AS version FROM staged_tastes GROUP BY user_id) AS s
 WHERE t.server_id = :server_id AND t.user_id = s.user_id AND t.space_id = :space_id AND t.facet > s.last_facet
-  AND t.computed_at < :now;
+  AND t.computed_at <= :now AND t.engagement_version <= s.version;
 
 -- name: read_traits
 SELECT i.id, i.kind, i.year, i.genres, ARRAY(SELECT jsonb_array_elements_text(e.body->'tags')) AS tags

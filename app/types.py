@@ -228,7 +228,8 @@ class BasedOn:
 class Candidate:
     """One row of an answer as retrieval found it.
 
-    `similarity` to the whole taste is None where the item has no vector or nothing was searched; `facet` is the nearest one's number.
+    `similarity` to the whole taste is None where the item has no vector or nothing was searched; `facet` is the nearest one's number and
+    `nearest` the similarity to it.
     `own_score` is the item's, `score` what its place in the list is worth, falling. `vector`: big-endian halfvec, as PostgreSQL sends it.
     `n_others` of the household watched it, `n_lately` in the last 30 days; None where not counted.
     """
@@ -245,6 +246,7 @@ class Candidate:
     provider_ids: dict[str, str]
     added_at: datetime | None
     similarity: float | None
+    nearest: float | None
     own_score: float
     score: float
     facet: int | None

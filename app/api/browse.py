@@ -41,7 +41,7 @@ def get_home(request: Request, key: Credentials, server_id: ServerId, user_id: U
     return _json({"rows": [{"id": row.id, "title": row.title, "items": [item_answer(item, True) for item in row.items]} for row in rows]})
 
 
-@router.get("/items/{item_id}/similar")
+@router.get("/items/{item_id:path}/similar")
 def get_similar(
     request: Request, key: Credentials, server_id: ServerId, item_id: ItemPath, user_id: OptionalUserId = None, limit: Limit = 20
 ) -> Response:

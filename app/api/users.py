@@ -34,7 +34,7 @@ def get_hidden(request: Request, key: Credentials, server_id: ServerId, user_id:
     }
 
 
-@router.post("/hidden/{item_id}")
+@router.post("/hidden/{item_id:path}")
 def hide(request: Request, key: Credentials, server_id: ServerId, user_id: UserPath, item_id: ItemPath) -> dict[str, Any]:
     """Never suggest this title to this user. Of an episode or a season, the series is meant; the answer names it."""
     with request.app.state.work.begin() as connection:
@@ -43,7 +43,7 @@ def hide(request: Request, key: Credentials, server_id: ServerId, user_id: UserP
     return {"item_id": title, "hidden": True}
 
 
-@router.delete("/hidden/{item_id}")
+@router.delete("/hidden/{item_id:path}")
 def unhide(request: Request, key: Credentials, server_id: ServerId, user_id: UserPath, item_id: ItemPath) -> dict[str, Any]:
     """Take the hiding of this title back, however it was hidden."""
     with request.app.state.work.begin() as connection:

@@ -25,7 +25,7 @@ class Asker:
 class GivenTaste:
     """Vectors to search near that are not (yet) rows: the whole first, then facets. Empty: nothing positive is known.
 
-    Reasons are made of the items; `labels` and `shares` are the facets'.
+    Reasons are made of the items and their weights; `labels`, `shares` and `facet_items` are the facets'.
     """
 
     vectors: Sequence[npt.NDArray[np.float32]] = ()
@@ -33,6 +33,11 @@ class GivenTaste:
     item_weights: Sequence[float] = ()
     labels: Sequence[str | None] = ()
     shares: Sequence[float] = ()
+    facet_items: Sequence[tuple[Sequence[int], Sequence[float]]] = ()
+
+    def facet(self, number: int) -> "GivenTaste":
+        """One facet alone, from 1."""
+        return GivenTaste([self.vectors[number]], *self.facet_items[number - 1])
 
 
 # Sees what is open to everybody: for questions that name no user.

@@ -23,7 +23,8 @@ MORE_WITHOUT_EVIDENCE = 0.25
 MAX_BASED_ON = 3
 # A title less like the item than this (cosine of centred vectors) is no reason for it, however much it weighs.
 MIN_CLOSENESS = 0.15
-# Reciprocal rank fusion (Cormack, Clarke and Buettcher 2009), with the constant of the paper.
+# Reciprocal rank fusion (Cormack, Clarke and Buettcher 2009), with the constant of the paper; a title counts twice,
+# so that one of the first 62 titles that match stands before whatever only means the same.
 RRF = 60
 # The best of each facet are among the first BLOCK, so that there is something to balance (EXPERIMENTS, balance).
 FACET_QUOTA = 10
@@ -167,7 +168,7 @@ def _ranked(shape: Shape) -> str:
 pooled AS (
     SELECT item_id, block, min(place) AS place,
            bool_or(branch >= 0) AS is_near, bool_or(branch = {POPULAR}) AS is_popular, bool_or(branch = {TITLE}) AS is_titled,
-           sum(1.0 / ({RRF} + place)) AS fused
+           sum(CASE WHEN branch = {TITLE} THEN 2.0 ELSE 1.0 END / ({RRF} + place)) AS fused
     FROM (SELECT *, min({block}) OVER (PARTITION BY item_id) AS block FROM found) AS f
     -- What a deeper page finds of an item once more changes nothing of it.
     WHERE {block} = block
@@ -222,14 +223,15 @@ def _heaviest(shape: Shape) -> str:
     """What reasons are made of: watched, and open to the viewer now."""
     return f"""
 heaviest AS MATERIALIZED (
-    SELECT h.item_id, h.weight, shown.external_id, i.name, coalesce(v.history, v.target)::halfvec({shape.dimension}) AS history
+    SELECT h.item_id, h.weight, shown.external_id, shown.name, coalesce(v.history, v.target)::halfvec({shape.dimension}) AS history
     FROM liked l
     CROSS JOIN LATERAL unnest(l.item_ids, l.item_weights) AS h (item_id, weight)
     JOIN engagement g ON g.server_id = :server_id AND g.user_id = :user_id AND g.item_id = h.item_id AND g.is_seen AND NOT g.is_hidden
     JOIN items i ON i.server_id = :server_id AND i.id = h.item_id
     JOIN item_vectors v ON v.shelf = {shape.shelf} AND v.server_id = :server_id AND v.space_id = :space_id AND v.item_id = h.item_id
     CROSS JOIN LATERAL (
-        SELECT e.external_id FROM entries e WHERE {open_entry("i.id", shape.is_restricted)}
+        SELECT e.external_id, CASE WHEN e.id = i.entry_id THEN i.name ELSE e.body->>'name' END AS name
+        FROM entries e WHERE {open_entry("i.id", shape.is_restricted)}
         ORDER BY e.id = i.entry_id DESC, e.external_id LIMIT 1
     ) AS shown
     WHERE :explain
@@ -273,14 +275,20 @@ LEFT JOIN LATERAL (
     ) AS o
 ) AS others ON NOT p.is_near"""
     return f"""
-SELECT p.item_id, shown.external_id, i.kind, i.name, i.year, i.genres, i.community_rating, i.runtime_seconds,
+SELECT p.item_id, shown.external_id, i.kind, i.community_rating, i.runtime_seconds,
+       -- As the version that this viewer may open calls it.
+       CASE WHEN shown.is_usual THEN i.name ELSE shown.body->>'name' END AS name,
+       CASE WHEN shown.is_usual THEN i.year ELSE (shown.body->>'year')::int END AS year,
+       CASE WHEN shown.is_usual THEN i.genres ELSE ARRAY(SELECT jsonb_array_elements_text(shown.body->'genres')) END AS genres,
        shown.body->'images' AS images, jsonb_strip_nulls(shown.body->'provider_ids') AS provider_ids,
-       i.added_at, p.similarity, p.own_score, p.score, p.facet, p.is_near, p.is_popular, p.is_titled,
+       i.added_at, p.similarity, p.nearest, p.own_score, p.score, p.facet, p.is_near, p.is_popular, p.is_titled,
        {vector} AS vector, {n_others} AS n_others, {n_lately} AS n_lately, {based_on} AS based_on
 FROM page p
 JOIN items i ON i.server_id = :server_id AND i.id = p.item_id
 CROSS JOIN LATERAL (
-    SELECT e.external_id, e.body FROM entries e WHERE {open_entry("p.item_id", shape.is_restricted, in_library=IN_LIBRARY)}
+    SELECT e.external_id, e.body, e.id = i.entry_id AS is_usual
+    FROM entries e
+    WHERE {open_entry("p.item_id", shape.is_restricted, in_library=IN_LIBRARY)}
     ORDER BY e.id = i.entry_id DESC, e.external_id LIMIT 1
 ) AS shown{joins}
 ORDER BY p.rank"""

@@ -170,7 +170,7 @@ def _listed(shape: Shape, branch: int, order: str, *, condition: str = "true", s
 
 def _titled(shape: Shape) -> str:
     # The whole name, its beginning, a word's beginning, anywhere.
-    nearness = """CASE WHEN i.search_key = :folded THEN 0
+    nearness = """CASE WHEN i.search_key = :folded OR i.search_key LIKE :whole_then_original THEN 0
                 WHEN i.search_key LIKE :beginning THEN 1
                 WHEN i.search_key LIKE :word_beginning THEN 2 ELSE 3 END"""
     order = f"{nearness}, length(i.search_key), {BY_POPULARITY}"
@@ -181,8 +181,10 @@ def _engaged(shape: Shape) -> str:
     mine = "g.server_id = :server_id AND g.user_id = :user_id AND g.item_id = i.id AND g.is_seen"
     if shape.search == "in_progress":
         # What was left alone for long, or soon broken off, is nothing to go on with.
-        begun = "(g.last_at IS NULL OR g.last_at > :left_since)"
-        broken_off = "(g.completion < 0.10 AND g.n_episodes <= 1 AND (g.last_at IS NULL OR g.last_at < :given_up_since))"
+        begun = """(g.last_at IS NULL OR g.last_at > :left_since OR i.kind = 'series' AND EXISTS (
+                  SELECT FROM entries n WHERE n.server_id = :server_id AND n.item_id = i.id AND n.kind = 'episode'
+                    AND n.deleted_at IS NULL AND n.added_at > greatest(g.last_at, :left_since)))"""
+        broken_off = "(coalesce(g.completion, 1) < 0.10 AND g.n_episodes <= 1 AND (g.last_at IS NULL OR g.last_at < :given_up_since))"
         condition, order = (
             f"{mine} AND NOT {FINISHED} AND {begun} AND NOT {broken_off}",
             "g.last_at DESC NULLS LAST, g.last_order DESC NULLS LAST, i.id",

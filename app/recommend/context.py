@@ -57,5 +57,6 @@ def find_context(connection: Connection, server: Server, user: str, library: str
         taste.item_weights.tolist(),
         [facet.label for facet in taste.facets],
         [facet.share for facet in taste.facets],
+        [(facet.item_ids.tolist(), facet.item_weights.tolist()) for facet in taste.facets],
     )
     return Context(asker, given, taste.vector is not None, len(given.item_ids), given.labels, given.shares)

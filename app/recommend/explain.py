@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from app.db.retrieval import MAX_COUNTED
+from app.db.retrieval import MAX_COUNTED, MIN_CLOSENESS
 from app.db.searches import Search
 from app.taste.labels import lowered
 from app.types import Candidate, Source
@@ -34,15 +34,26 @@ def sources_of(search: Search, candidate: Candidate) -> tuple[str, ...]:
 
 def reason_for(candidate: Candidate, label: str | None, now: datetime) -> str:
     """One sentence that follows from the row it belongs to; `label` is the nearest facet's."""
-    if candidate.is_near or (candidate.based_on and not candidate.n_others):
-        taste = f"your taste for {lowered(label)}" if label else "your taste"
-        if is_new(candidate, now):
+    if is_close(candidate) or (candidate.based_on and not candidate.n_others):
+        is_of_interest = label and candidate.nearest is not None and candidate.nearest > MIN_CLOSENESS
+        taste = f"your taste for {lowered(label)}" if label and is_of_interest else "your taste"
+        if is_new(candidate, now) and is_close(candidate):
             return f"New, and close to {taste}"
         if candidate.based_on:
             names = [reason.name for reason in candidate.based_on[:2]]
             return f"Because you watched {' and '.join(names)}"
         return f"Close to {taste}"
     return _common_reason(candidate, now)
+
+
+def is_close(candidate: Candidate) -> bool:
+    """Found near the taste, and not merely nearer than what else is left."""
+    found = max(candidate.similarity or 0.0, candidate.nearest or 0.0)
+    return candidate.is_near and found > MIN_CLOSENESS
+
+
+def is_well_rated(candidate: Candidate) -> bool:
+    return candidate.community_rating is not None and candidate.community_rating >= WELL_RATED
 
 
 def is_new(candidate: Candidate, now: datetime) -> bool:
@@ -60,6 +71,6 @@ def _common_reason(candidate: Candidate, now: datetime) -> str:
         return "Watched in this household"
     if is_new(candidate, now):
         return "New in your library"
-    if candidate.community_rating is not None and candidate.community_rating >= WELL_RATED:
+    if is_well_rated(candidate):
         return f"Well rated ({candidate.community_rating:.1f} of 10)"
     return "In your library"

@@ -51,6 +51,9 @@ def find(
     """What fits the words of the title or what they mean, each list's places fused. Raises UnknownUser and UserDisabled."""
     asker = find_nobody(connection, server.id) if user is None else find_context(connection, server, user, None, now).asker
     degraded: tuple[str, ...] = ()
+    words = title_words(query)
+    if not words["patterns"]:
+        return Found([], degraded)
     given = None
     if asker.space is None:
         degraded = ("no_text_space",)
@@ -63,7 +66,7 @@ def find(
     if given is not None and asker.space is not None:
         search = "near and title" if asker.space.is_indexed else "exact and title"
     question = Question(
-        asker, Filters(include_seen=include_seen), search, now, explain=False, given=given, words=title_words(query)
+        asker, Filters(include_seen=include_seen), search, now, explain=False, given=given, words=words
     )  # fmt: skip
     candidates = retrieve(connection, server, question, first=0, last=limit)
     if search == "near and title" and len(candidates) < limit:
@@ -80,7 +83,13 @@ def title_words(query: str) -> dict[str, Any]:
     folded = fold(query)
     words = [_escaped(word) for word in folded.split()[:MAX_WORDS]]
     whole = _escaped(folded)
-    return {"folded": folded, "beginning": f"{whole}%", "word_beginning": f"% {whole}%", "patterns": [f"%{word}%" for word in words]}
+    return {
+        "folded": folded,
+        "whole_then_original": f"{whole} / %",
+        "beginning": f"{whole}%",
+        "word_beginning": f"% {whole}%",
+        "patterns": [f"%{word}%" for word in words],
+    }
 
 
 def fold(query: str) -> str:

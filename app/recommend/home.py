@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import datetime
 
 from app.db import Connection
-from app.db.asker import GivenTaste
 from app.db.items import find_items
 from app.db.question import Question
 from app.db.retrieval import retrieve
@@ -14,7 +13,7 @@ from app.db.searches import MAX_FACETS, Search
 from app.db.tastes import heaviest_seen
 from app.recommend.context import Context, find_context
 from app.recommend.effort import search_for
-from app.recommend.explain import reason_for, sources_of
+from app.recommend.explain import is_close, is_well_rated, reason_for, sources_of
 from app.recommend.pipeline import slate_for
 from app.recommend.select import Selection
 from app.recommend.similar import neighbours
@@ -60,10 +59,10 @@ class _Page:
         given = self.context.given
         heaviest = given.item_ids if given is not None else None
         ids = heaviest_seen(self.connection, self.server.id, asker.viewer.user_id, asker.space.id, heaviest)
-        for item in find_items(self.connection, self.server, asker, ids)[:1]:
+        for item in [one for one in find_items(self.connection, self.server, asker, ids) if one.vector is not None][:1]:
             found = neighbours(self.connection, self.server, asker, item, self.limit, self.now, tuple(self._shown))
             title = f"Because you watched {item.name}"
-            near = [one for one in found if one.is_near]
+            near = [one for one in found if is_close(one)]
             self._show("because-you-watched", title, [SlateItem(one, 0, one.score, ("text",), f"Like {item.name}") for one in near])
 
     def picks(self) -> None:
@@ -83,10 +82,9 @@ class _Page:
             titles.add(label)
             question = self._personal(self._filters())
             if context.given is not None:
-                given = GivenTaste([context.given.vectors[number]], context.given.item_ids, context.given.item_weights)
-                question = replace(question, given=given)
+                question = replace(question, given=context.given.facet(number), n_facets=0)
             else:
-                question = replace(question, only_facet=number)
+                question = replace(question, only_facet=number, n_facets=0)
             self._add(f"interest-{number}", label, self._ask(question), question.search)
 
     def gems(self) -> None:
@@ -96,12 +94,17 @@ class _Page:
 
     def popular(self) -> None:
         found = self._ask(Question(self.context.asker, self._filters(), "popular", self.now, explain=False))
-        title = "Popular in this household" if any(one.n_others for one in found) else "Well rated"
+        title = "In your library"
+        if any(one.n_others for one in found):
+            title = "Popular in this household"
+        elif any(is_well_rated(one) for one in found):
+            title = "Well rated"
         self._add("popular", title, found, "popular")
 
     def _personal(self, filters: Filters) -> Question:
         asker = self.context.asker
-        return Question(asker, filters, search_for(asker, self.context.is_known), self.now)
+        given = self.context.given if self.context.is_known else None
+        return Question(asker, filters, search_for(asker, self.context.is_known), self.now, given=given, n_facets=len(self.context.labels))
 
     def _filters(self) -> Filters:
         return Filters(exclude_item_ids=list(self._shown))

@@ -43,7 +43,9 @@ def interests(connection: Connection, server: Server, user: str, now: datetime) 
     facets = taste.facets or [
         UserFacet(taste.vector, taste.item_ids, taste.item_weights, 1.0, label_whole(connection, server.id, taste))
     ]  # fmt: skip
-    return Interests([_named(connection, server, asker, facet) for facet in facets], now)
+    named = [_named(connection, server, asker, facet) for facet in facets]
+    # An interest in what they may not open any more is not theirs to read about.
+    return Interests([one for one in named if one.items], now)
 
 
 def _named(connection: Connection, server: Server, asker: Asker, facet: UserFacet) -> Interest:

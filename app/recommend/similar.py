@@ -11,7 +11,7 @@ from app.db.searches import Search
 from app.errors import UnknownItem
 from app.recommend.context import find_context
 from app.recommend.effort import search_for
-from app.recommend.explain import reason_for, sources_of
+from app.recommend.explain import is_close, reason_for, sources_of
 from app.types import Candidate, Filters, Server, SlateItem
 
 # Likeness is what is asked for; quality only settles near ties.
@@ -28,7 +28,7 @@ def similar(connection: Connection, server: Server, user: str | None, entry: str
     search: Search = "popular" if item.vector is None else "near"
     reason = f"Like {item.name}"
     return [
-        SlateItem(one, rank, one.score, sources_of(search, one), reason if one.is_near else reason_for(one, None, now))
+        SlateItem(one, rank, one.score, sources_of(search, one), reason if is_close(one) else reason_for(one, None, now))
         for rank, one in enumerate(found, start=1)
     ]
 

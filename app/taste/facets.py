@@ -18,6 +18,8 @@ MIN_ITEMS = 4
 # Older or weaker items than these hardly move a facet, and clustering is what a taste costs most.
 MAX_ITEMS = 100
 MAX_ROUNDS = 8
+# So often may a few odd items be set aside; a taste without any two alike would go on for ever.
+MAX_ASIDE = 4
 # One more facet must bring its items so much nearer to their centre (weighted mean cosine).
 MIN_GAIN = 0.03
 
@@ -51,22 +53,22 @@ def facets_of(vectors: Floats, positions: Ints, weights: Floats) -> list[Facet]:
 
 def _centres(vectors: Floats, weights: Floats) -> Floats:
     """As many as pay. A few items of another kind are no interest: they are set aside while centres are looked for."""
-    kept = np.ones(len(vectors), dtype=bool)
+    kept, n_aside = np.ones(len(vectors), dtype=bool), 0
     best = _Clusters.around(vectors, weights, vectors[:1])
     while len(best.centres) < MAX_FACETS and kept.sum() >= MIN_ITEMS * (len(best.centres) + 1):
         inside, heavy = vectors[kept], weights[kept]
         # The next start: what weighs most and lies farthest from every centre.
         start = inside[np.argmax(heavy * (1 - (inside @ best.centres.T).max(axis=1)))]
         more = _Clusters.around(inside, heavy, np.vstack([best.centres, start]))
-        if more.sizes.min() == 0:
+        if more.sizes.min() == 0 or n_aside == MAX_ASIDE:
             break
         if more.sizes.min() < MIN_ITEMS:
             kept[np.flatnonzero(kept)[more.members == np.argmin(more.sizes)]] = False
+            n_aside += 1
             if kept.sum() >= MIN_ITEMS:
                 best = _Clusters.around(vectors[kept], weights[kept], best.centres)
             continue
-        before = _Clusters.around(inside, heavy, best.centres)
-        if more.fit < before.fit + MIN_GAIN:
+        if more.fit < best.fit + MIN_GAIN:
             break
         best = more
     return best.centres

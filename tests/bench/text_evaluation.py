@@ -181,7 +181,7 @@ def rows_to_measure(library: Library) -> dict[str, Callable[[Library, Case], Int
         "text (palate)": base,
         "without prior": replace(base, prior=0.0),
         "without facets": replace(base, facets=0.0),
-        "without negatives": replace(base, weights=PalateWeights(most_negative=0.0)),
+        "without negatives": replace(base, weights=PalateWeights(worst_rating=0.0, most_negative=0.0)),
         "without recency": replace(base, weights=PalateWeights(order_decay=0.0)),
         "without variety and caps": replace(base, selection=plain),
         "variety 0, cap 2": replace(base, selection=replace(plain, franchise_cap=2)),

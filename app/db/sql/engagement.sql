@@ -88,6 +88,7 @@ sittings AS (
            max(runtime_seconds) AS runtime_seconds,
            max(played_seconds) AS played_seconds,
            greatest(max(percent) / 100, CASE WHEN bool_or(is_completed) OR what = 'watched' THEN 1 END) AS fraction,
+           bool_or(is_completed IS DISTINCT FROM false) AS may_be_finished,
            greatest(max(ended_at), max(at)) AS at,
            greatest(max(play_order), max(signal_order)) AS in_order,
            (what = 'play')::int AS n_plays
@@ -100,7 +101,7 @@ parts AS (
            CASE WHEN greatest(max(fraction), sum(played_seconds)::real / nullif(max(runtime_seconds), 0)) > 1 THEN 1
                 ELSE greatest(max(fraction), sum(played_seconds)::real / nullif(max(runtime_seconds), 0)) END AS completion,
            coalesce(sum(played_seconds)::real / nullif(max(runtime_seconds), 0), max(fraction)) AS played_ratio,
-           max(at) AS last_at, max(in_order) AS last_order
+           bool_or(may_be_finished) AS may_be_finished, max(at) AS last_at, max(in_order) AS last_order
     FROM sittings
     GROUP BY user_id, item_id, part, is_episode
 ),
@@ -115,7 +116,7 @@ facts AS (
     SELECT user_id, item_id, true AS is_watched, n_plays, is_episode, completion, played_ratio, last_at, last_order,
            NULL::real AS rating, NULL::text AS kind, NULL::real AS value,
            -- What is not known to be broken off was watched to its end.
-           NOT is_aside AND coalesce(completion, 1) >= 0.9 AS is_finished, NULL::timestamptz AS said_at
+           NOT is_aside AND coalesce(completion >= 0.9, may_be_finished) AS is_finished, NULL::timestamptz AS said_at
     FROM parts
     UNION ALL
     SELECT user_id, item_id, false, 0, false, NULL, NULL,

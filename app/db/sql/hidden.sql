@@ -29,7 +29,7 @@ WHERE named.server_id = :server_id AND named.external_id = :entry;
 
 -- name: list_hidden
 -- Nothing that was said can be later than its coming here: a sender's clock may be wrong.
-SELECT shown.external_id, i.name, i.kind, i.year,
+SELECT shown.external_id, shown.name, i.kind, i.year,
        (SELECT max(least(s.at, s.received_at))
         FROM entries e
         JOIN signals s ON s.server_id = :server_id AND s.user_id = :user_id AND s.entry_id = e.id
@@ -37,7 +37,9 @@ SELECT shown.external_id, i.name, i.kind, i.year,
 FROM engagement g
 JOIN items i ON i.server_id = :server_id AND i.id = g.item_id
 CROSS JOIN LATERAL (
-    SELECT e.external_id FROM entries e WHERE {open_entry}
+    SELECT e.external_id, CASE WHEN e.id = i.entry_id THEN i.name ELSE e.body->>'name' END AS name
+    FROM entries e
+    WHERE {open_entry}
     ORDER BY e.id = i.entry_id DESC, e.external_id LIMIT 1
 ) AS shown
 WHERE g.server_id = :server_id AND g.user_id = :user_id AND g.is_hidden

@@ -24,12 +24,14 @@ SELECT id, shelf, dimension FROM spaces WHERE server_id = :server_id AND kind = 
 SELECT e.item_id FROM entries e WHERE e.server_id = :server_id AND e.external_id = :entry AND e.deleted_at IS NULL;
 
 -- name: find_items
-SELECT i.id AS item_id, shown.external_id, i.name, CAST(coalesce(v.history, v.target) AS text) AS vector
+SELECT i.id AS item_id, shown.external_id, shown.name, CAST(coalesce(v.history, v.target) AS text) AS vector
 FROM unnest(CAST(:item_ids AS bigint[])) WITH ORDINALITY AS asked (item_id, number)
 JOIN items i ON i.server_id = :server_id AND i.id = asked.item_id AND i.is_available
 LEFT JOIN item_vectors v ON v.shelf = :shelf AND v.server_id = :server_id AND v.space_id = :space_id AND v.item_id = i.id
 CROSS JOIN LATERAL (
-    SELECT e.external_id FROM entries e WHERE {open_entry}
+    SELECT e.external_id, CASE WHEN e.id = i.entry_id THEN i.name ELSE e.body->>'name' END AS name
+    FROM entries e
+    WHERE {open_entry}
     ORDER BY e.id = i.entry_id DESC, e.external_id LIMIT 1
 ) AS shown
 WHERE NOT EXISTS (

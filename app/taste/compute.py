@@ -28,9 +28,11 @@ def compute_tastes(connection: Connection, space: Space | SpaceInUse, recipe: Re
     found = np.minimum(found, max(len(vectors) - 1, 0))
     positions = np.where(vectors["item_id"][found] == rows["item_id"], found, -1) if len(vectors) else np.full(len(rows), -1)
     computed = []
+    # A column of a structured array is strided, and would be copied for each search.
+    user_ids = np.ascontiguousarray(rows["user_id"])
     with _blas().limit(limits=1, user_api="blas"):
         for user_id, version in users:
-            mine = slice(*np.searchsorted(rows["user_id"], [user_id, user_id + 1]))
+            mine = slice(*np.searchsorted(user_ids, [user_id, user_id + 1]))
             taste = taste_of(recipe.weights, History.from_rows(rows[mine]), matrix, positions[mine], now.timestamp())
             computed.append((user_id, version, taste))
     named = {item_id for *_, taste in computed for interest in taste.interests for item_id in interest.item_ids.tolist()}

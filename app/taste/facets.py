@@ -17,7 +17,7 @@ MAX_FACETS = 5
 MIN_ITEMS = 4
 # Older or weaker items than these hardly move a facet, and clustering is what a taste costs most.
 MAX_ITEMS = 100
-MAX_ROUNDS = 8
+MAX_ROUNDS = 5
 # So often may a few odd items be set aside; a taste without any two alike would go on for ever.
 MAX_ASIDE = 4
 # One more facet must bring its items so much nearer to their centre (weighted mean cosine).

@@ -12,6 +12,8 @@ from app.taste.recipes import Weights
 
 # What reasons are made of: the items that weigh most.
 MAX_HEAVIEST = 50
+# What a facet is named, explained and shown by; writing more of them is what a recomputation costs most.
+MAX_OF_INTEREST = 20
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -62,6 +64,6 @@ def _interests(item_ids: Ints, weights: Floats, vectors: Floats, positions: Ints
     """Of items by falling weight."""
     found = []
     for facet in facets_of(vectors, positions, weights):
-        members = facet.members[:MAX_HEAVIEST]
+        members = facet.members[:MAX_OF_INTEREST]
         found.append(Interest(facet.vector, item_ids[members], weights[members], facet.share))
     return found

@@ -104,7 +104,8 @@ def is_close(truth: Truth, item_id: int, label: str | None) -> bool:
 
 
 def is_dated(truth: Truth, item_id: int, date: str) -> bool:
-    added_at = truth.items[item_id].added_at.astimezone(UTC)
+    # In the time zone of the database, as it is read here.
+    added_at = truth.items[item_id].added_at
     return date == f"{added_at.day} {calendar.month_name[added_at.month]} {added_at.year}"
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from app.db import Connection
 from app.db.asker import Asker, GivenTaste, find_asker
+from app.db.searches import MAX_FACETS
 from app.errors import UnknownLibrary, UnknownUser, UserDisabled
 from app.recommend.effort import is_stale
 from app.taste.compute import compute_tastes
@@ -28,8 +29,10 @@ class Context:
     shares: Sequence[float] = ()
 
     def label(self, facet: int | None) -> str | None:
-        """Of a facet by its number, from 1."""
-        return self.labels[facet - 1] if facet is not None and facet <= len(self.labels) else None
+        """Of a facet by its number, from 1. None where there are more than were searched: another may be nearer."""
+        if facet is None or len(self.labels) > MAX_FACETS:
+            return None
+        return self.labels[facet - 1]
 
 
 def find_context(connection: Connection, server: Server, user: str, library: str | None, now: datetime) -> Context:

@@ -5,6 +5,7 @@ filled beside the live one: a first sample raw, from which the centre is taken, 
 indexed, given tastes, and live in one transaction.
 """
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,25 +39,29 @@ class Embedded:
     went_live: bool
 
 
+@functools.lru_cache(maxsize=1)
+def _loaded(files: ModelFiles) -> TextEncoder:
+    return TextEncoder(files)
+
+
+@functools.lru_cache(maxsize=1)
+def _own_centre(files: ModelFiles) -> Floats:
+    return centre_of(_loaded(files).encode([item_text(body) for body in demo_item_bodies()]))
+
+
+@dataclass(frozen=True)
 class LazyEncoder:
     """Loads the model when the first text needs it: a run that finds nothing to do never imports torch."""
 
-    def __init__(self, files: ModelFiles) -> None:
-        self.files = files
-        self._loaded: TextEncoder | None = None
-        self._own_centre: Floats | None = None
+    files: ModelFiles
 
     @property
     def encoder(self) -> TextEncoder:
-        if self._loaded is None:
-            self._loaded = TextEncoder(self.files)
-        return self._loaded
+        return _loaded(self.files)
 
     def model_centre(self) -> Floats:
         """The model's own centre: the mean over the demo household's titles, for corpora too small to have one."""
-        if self._own_centre is None:
-            self._own_centre = centre_of(self.encoder.encode([item_text(body) for body in demo_item_bodies()]))
-        return self._own_centre
+        return _own_centre(self.files)
 
 
 def embed_items(engine: Engine, server: Server, model_name: str, now: datetime, progress: Progress) -> Embedded:

@@ -1,4 +1,4 @@
-"""The plan of the retrieval statement, and that lists are full, on a library of 50,000 items and on one of 2,000."""
+"""The plan of the retrieval statement, and that lists are full, on a library of 25,000 items and on one of 2,000."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -73,7 +73,7 @@ def build_library(postgres_url: str, n_items: int) -> Iterator[Library]:
 
 @pytest.fixture(scope="module")
 def large(postgres_url: str) -> Iterator[Library]:
-    yield from build_library(postgres_url, 50_000)
+    yield from build_library(postgres_url, 25_000)
 
 
 @pytest.fixture(scope="module")

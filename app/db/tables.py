@@ -263,7 +263,7 @@ spaces = Table(
     _server(),
     _id(),
     Column("kind", Text, CheckConstraint("kind IN ('text', 'collab', 'two_tower')", name="kind"), nullable=False),
-    Column("status", Text, CheckConstraint("status IN ('building', 'live', 'kept', 'retired')", name="status"), nullable=False),
+    Column("status", Text, CheckConstraint("status IN ('building', 'candidate', 'live', 'kept', 'retired')", name="status"), nullable=False),
     Column("model_name", Text, nullable=False),
     Column("model_digest", Text, nullable=False, comment="sha256 of the model's weights"),
     Column("template_version", Integer, nullable=False),
@@ -273,6 +273,7 @@ spaces = Table(
     Column("centre_source", Text, CheckConstraint("centre_source IN ('items', 'model')", name="centre_source")),
     _now("created_at"),
     Column("live_at", DateTime(timezone=True)),
+    Column("card", JSONB, nullable=False, server_default=text("'{}'"), comment="what it was learned from, and how well"),
     PrimaryKeyConstraint("server_id", "id"),
 )
 Index("spaces_live_idx", spaces.c.server_id, spaces.c.kind, unique=True, postgresql_where=text("status = 'live'"))
@@ -290,6 +291,7 @@ item_vectors = Table(
     Column("target", HALFVEC, nullable=False, comment="where the item is found"),
     Column("norm", REAL, nullable=False, server_default=text("1"), comment="length before renormalising"),
     Column("text_digest", LargeBinary),
+    Column("is_predicted", Boolean, nullable=False, server_default=text("false"), comment="from its text: nobody watched it"),
     PrimaryKeyConstraint("server_id", "space_id", "item_id", "shelf"),
     postgresql_partition_by="LIST (shelf)",
 )

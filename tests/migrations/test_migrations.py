@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
+from sqlalchemy import CheckConstraint
 
 from app.db import Engine
 from app.db.embedded import find_binaries
 from app.db.engine import working_engine
-from app.db.tables import PARTITION_SCHEMA
+from app.db.tables import PARTITION_SCHEMA, metadata
 from migrations.migrate import alembic_config, current_revision, migrate, newest_revision
 
 
@@ -46,6 +47,16 @@ def test_the_tables_equal_the_migrated_schema(empty: Engine) -> None:
     with empty.connect() as connection:
         config.attributes["connection"] = connection
         command.check(config)  # raises where autogenerate would add anything
+    empty.dispose()
+
+
+def test_the_checks_of_the_tables_are_in_the_schema(empty: Engine) -> None:
+    migrate(empty)
+    schema = dump(empty)
+    checks = [(table, column, check) for table in metadata.sorted_tables for column in table.columns for check in column.constraints]
+    checks = [(table.name, column.name) for table, column, check in checks if isinstance(check, CheckConstraint)]
+    assert checks
+    assert [one for one in checks if f"CONSTRAINT {one[0]}_{one[1]}_check CHECK" not in schema] == []
     empty.dispose()
 
 

@@ -1,0 +1,104 @@
+"""palate evaluate movielens
+
+What measures is imported where it is used: the web process is started by the same command line, and has no use for scipy.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from app.commands.session import shown_progress, write_json
+from app.logs import configure_logs
+from app.settings import Settings
+
+if TYPE_CHECKING:
+    from jobs.evaluate import Factory
+
+app = typer.Typer(help="Measure how good recommendations are, on what was really watched.", no_args_is_help=True)
+
+CHARTS = (".png", ".svg")
+COLUMNS = ("ndcg@10", "recall@20", "hr@10", "mrr@20", "coverage@10", "novelty", "intra_list_distance")
+
+
+class Protocol(StrEnum):
+    leave_last = "leave-last"
+    last_tenth = "last-tenth"
+    unseen_users = "unseen-users"
+    households = "households"
+
+
+@app.callback()
+def group() -> None:
+    """Measure how good recommendations are, on what was really watched."""
+
+
+@app.command()
+def movielens(
+    folder: Annotated[Path, typer.Argument(help="The folder that holds the MovieLens files.")],
+    protocol: Annotated[Protocol, typer.Option(help="What is held out, and what is learned from.")],
+    metadata: Annotated[
+        Path | None, typer.Option(help="JSON lines by TMDB id (.jsonl or .jsonl.gz): what is read beside titles and genres.")
+    ] = None,
+    only: Annotated[str | None, typer.Option(metavar="NAME,...", help="Only these recommenders.")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    chart: Annotated[Path | None, typer.Option(help="Draw NDCG@10 with its intervals into this file (.png or .svg).")] = None,
+    json: Annotated[Path | None, typer.Option("--json", help="Write the results to this file.")] = None,
+) -> None:
+    """Recommenders side by side on MovieLens: all items ranked, seen ones masked, 95% intervals over users.
+
+    Example: palate evaluate movielens ~/ml-1m --protocol last-tenth --only popularity,ease --chart ease.svg --json ease.json
+    """
+    from jobs.evaluate import evaluate
+    from jobs.evaluation_data import read_movielens_events
+
+    chosen = chosen_recommenders(only)
+    check_chart(chart)
+    settings = Settings()
+    configure_logs(settings)
+    events, library = read_movielens_events(folder, metadata, settings.embedding_model)
+    with shown_progress("Measuring") as progress:
+        report = evaluate(f"movielens {folder.resolve().name}", protocol.value, events, library, chosen, seed, progress)
+    write_json(json, report)
+    show(report)
+    if chart is not None:
+        from app.commands.evaluation_chart import draw_chart
+
+        draw_chart(report, chart)
+
+
+def chosen_recommenders(only: str | None) -> "dict[str, Factory]":
+    """Those named, else all. Raises BadParameter, which is a usage error."""
+    from jobs.evaluate import RECOMMENDERS
+
+    if only is None:
+        return RECOMMENDERS
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    unknown = [name for name in names if name not in RECOMMENDERS]
+    if unknown or not names:
+        wrong = f"No recommender is named {', '.join(unknown)}." if unknown else "No recommender is named."
+        raise typer.BadParameter(f"{wrong} There are: {', '.join(RECOMMENDERS)}.", param_hint="--only")
+    return {name: RECOMMENDERS[name] for name in names}
+
+
+def check_chart(file: Path | None) -> None:
+    """Before anything is measured: a run takes minutes."""
+    if file is not None and file.suffix.lower() not in CHARTS:
+        raise typer.BadParameter(f"{file.name} ends neither in {' nor in '.join(CHARTS)}.", param_hint="--chart")
+
+
+def show(report: dict[str, Any]) -> None:
+    rows = f"{report['n_plays']:,} plays of {report['n_users']:,} users, {report['n_items']:,} items, {report['n_cases']:,} asked"
+    table = Table(title=f"{report['dataset']}, {report['protocol']}: {rows}")
+    table.add_column("recommender", no_wrap=True)
+    for column in (*COLUMNS[:1], "95%", *COLUMNS[1:], "fit s", "score s"):
+        table.add_column(column.replace("intra_list_distance", "variety"), justify="right")
+    for row in report["results"]:
+        low, high = row["ci95"]
+        first, *others = ("" if row[column] is None else f"{row[column]:.3f}" for column in COLUMNS)
+        seconds = (f"{row['fit_seconds']:.1f}", f"{row['score_seconds']:.1f}")
+        table.add_row(row["recommender"], first, f"{low:.3f} .. {high:.3f}", *others, *seconds)
+    Console(width=160).print(table)

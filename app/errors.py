@@ -106,3 +106,9 @@ class AlreadyRunning(PalateError):
     """The same work is already under way. Wait for it to end."""
 
     status, title = 409, "Already running"
+
+
+class NothingToLearn(PalateError):
+    """Too little was watched here to learn from: at least two people, and twenty items between them."""
+
+    status, title = 409, "Nothing to learn"

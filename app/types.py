@@ -8,6 +8,7 @@ from uuid import UUID
 
 Scope = Literal["read", "ingest", "admin"]
 ServerKind = Literal["jellyfin", "emby", "plex", "api"]
+SpaceKind = Literal["text", "collab", "two_tower"]
 EntryKind = Literal["movie", "series", "season", "episode"]
 Source = Literal["personal", "household", "popular", "new", "none"]
 
@@ -118,8 +119,8 @@ class Space:
 
     id: int
     server_id: int
-    kind: Literal["text", "collab", "two_tower"]
-    status: Literal["building", "live", "kept", "retired"]
+    kind: SpaceKind
+    status: Literal["building", "candidate", "live", "kept", "retired"]
     model_name: str
     model_digest: str
     template_version: int
@@ -152,12 +153,14 @@ def unseen(_done: int, _total: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SpaceInUse:
-    """What a request needs to know of a live space."""
+    """What a request needs to know of a live space. `strength`: how far it is to be trusted, 0..1."""
 
     id: int
     server_id: int
+    kind: SpaceKind
     shelf: int
     dimension: int
+    strength: float = 1.0
 
     @property
     def is_indexed(self) -> bool:
@@ -228,8 +231,9 @@ class BasedOn:
 class Candidate:
     """One row of an answer as retrieval found it.
 
-    `similarity` to the whole taste is None where the item has no vector or nothing was searched; `facet` is the nearest one's number and
-    `nearest` the similarity to it.
+    `similarity` to the whole text taste is None where the item has no vector or nothing was searched; `facet` is the nearest one's number
+    and `nearest` the similarity to it. `collab` is the similarity in the space learned from behaviour: 0 the mean item, 1 one standard
+    deviation above.
     `own_score` is the item's, `score` what its place in the list is worth, falling. `vector`: big-endian halfvec, as PostgreSQL sends it.
     `n_others` of the household watched it, `n_lately` in the last 30 days; None where not counted.
     """
@@ -250,7 +254,9 @@ class Candidate:
     own_score: float
     score: float
     facet: int | None
+    collab: float | None
     is_near: bool
+    is_collab: bool
     is_popular: bool
     is_titled: bool
     vector: bytes | None

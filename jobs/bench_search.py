@@ -78,8 +78,9 @@ def _timed(spent: list[float], call: Callable[[], Any]) -> Any:
 
 def _search(connection: Connection, world: World, context: Context, *, exact: bool = False, explain: bool = False) -> list[Candidate]:
     """The first of what a request puts in order: its search, without what makes a list varied."""
-    search = search_for(context.asker, context.is_known)
+    search = search_for(context.asker, context.kinds)
     question = Question(
-        context.asker, Filters(), search, datetime.now(UTC), explain, evidence=context.evidence, n_facets=len(context.labels)
-    )
+        context.asker, Filters(), search, datetime.now(UTC), explain,
+        kinds=context.kinds, evidence=context.evidence, n_facets=len(context.labels),
+    )  # fmt: skip
     return retrieve(connection, world.server, question.exactly() if exact else question, first=0, last=BLOCK)[:LIMIT]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from app.learn.baselines import ItemKnn, Popularity, RecentPopularity, UserKnn, text_centred, text_flat_mean
+from app.learn.collaborative import NextItem
 from app.learn.ease import ease, ease_recency
 from app.learn.events import Case, Events, Ints, Recommender, Task
 from app.learn.factors import Bpr, Ials
@@ -32,6 +33,8 @@ RECOMMENDERS: dict[str, Factory] = {
     "bpr": lambda _protocol, _library: Bpr(),
     "ease": lambda protocol, _library: ease(protocol),
     "ease (recency)": lambda _protocol, _library: ease_recency(),
+    "next-item": lambda _protocol, _library: NextItem(),
+    "next-item rank 256": lambda _protocol, _library: NextItem(256),
     "text (flat mean)": lambda _protocol, library: text_flat_mean(library.text_vectors),
     "text (centred)": lambda _protocol, library: text_centred(library.text_vectors),
 }

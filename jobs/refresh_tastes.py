@@ -1,5 +1,6 @@
-"""refresh-tastes: the tastes of a server's users, in bulk: a fixed number of statements per thousand users."""
+"""refresh-tastes: the tastes of a server's users in every live space, in bulk: a fixed number of statements per thousand users."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from app.db import Engine, servers, spaces, tastes
@@ -11,37 +12,48 @@ USERS_PER_BATCH = 1_000
 
 
 def refresh_tastes(engine: Engine, server_id: int, now: datetime, progress: Progress) -> int:
-    """Recompute the tastes of everybody in the live space, and the item statistics. Returns how many tastes were written."""
+    """Recompute the tastes of everybody in the live spaces, and the item statistics. Returns how many tastes were written."""
     with engine.begin() as connection:
         tastes.forget_tastes(connection, server_id)
         tastes.write_statistics(connection, server_id)
-        space = spaces.live_space(connection, server_id, "text")
-    return 0 if space is None else refresh_space(engine, space, now, progress)
+        live = spaces.live_spaces(connection, server_id)
+    return sum(refresh_space(engine, space, now, progress) for space in live)
 
 
 def refresh_space(engine: Engine, space: Space, now: datetime, progress: Progress) -> int:
     """Recompute everybody's taste in one space, live or about to be."""
     with engine.begin() as connection:
-        recipe = recipe_of(servers.get_server(connection, space.server_id))
+        recipe = recipe_of(servers.get_server(connection, space.server_id), space.kind)
         users = tastes.users_with_engagement(connection, space.server_id)
     return _refresh(engine, space, recipe, users, now, progress)
 
 
+def refresh_users(engine: Engine, space: Space, user_ids: Collection[int], now: datetime) -> int:
+    """Only these."""
+    with engine.begin() as connection:
+        recipe = recipe_of(servers.get_server(connection, space.server_id), space.kind)
+        users = [user for user in tastes.users_with_engagement(connection, space.server_id) if user[0] in user_ids]
+    return _refresh(engine, space, recipe, users, now, unseen)
+
+
 def refresh_stale(engine: Engine, server_id: int, now: datetime, progress: Progress) -> int:
     """Recompute tastes that are missing, older than their user's engagement, due by the clock, or of other weights than the server's."""
+    n_tastes = 0
     with engine.begin() as connection:
-        recipe = recipe_of(servers.get_server(connection, server_id))
-        space = spaces.live_space(connection, server_id, "text")
-        users = [] if space is None else tastes.stale_users(connection, space, recipe.name, now)
-    return 0 if space is None else _refresh(engine, space, recipe, users, now, progress)
+        server = servers.get_server(connection, server_id)
+        live = spaces.live_spaces(connection, server_id)
+    for space in live:
+        recipe = recipe_of(server, space.kind)
+        with engine.begin() as connection:
+            users = tastes.stale_users(connection, space, recipe.name, now)
+        n_tastes += _refresh(engine, space, recipe, users, now, progress)
+    return n_tastes
 
 
 def refresh_user(engine: Engine, server_id: int, user_id: int, now: datetime) -> int:
     with engine.begin() as connection:
-        recipe = recipe_of(servers.get_server(connection, server_id))
-        space = spaces.live_space(connection, server_id, "text")
-        users = [user for user in tastes.users_with_engagement(connection, server_id) if user[0] == user_id]
-    return 0 if space is None else _refresh(engine, space, recipe, users, now, unseen)
+        live = spaces.live_spaces(connection, server_id)
+    return sum(refresh_users(engine, space, {user_id}, now) for space in live)
 
 
 def _refresh(engine: Engine, space: Space, recipe: Recipe, users: Users, now: datetime, progress: Progress) -> int:

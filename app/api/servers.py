@@ -108,8 +108,8 @@ def _parse(payload: bytes) -> ServerBody:
 
 
 def _answer(server: Server) -> dict[str, Any]:
-    # Other settings than these may be stored; they are not for every reader.
-    known = {name: server.settings[name] for name in ServerSettings.model_fields if name in server.settings}
-    settings = ServerSettings.model_validate(known).model_dump()
-    settings["weights"] = {name: value for name, value in settings["weights"].items() if value is not None}
+    # Other settings than these may be stored, or other values, by another version: they are not for every reader, and no reason to fail.
+    settings = ServerSettings().model_dump()
+    settings |= {name: server.settings[name] for name in settings if name in server.settings}
+    settings["weights"] = {name: value for name, value in (settings["weights"] or {}).items() if value is not None}
     return {"server_id": server.external_id, "name": server.name, "kind": server.kind, "settings": settings}

@@ -3,6 +3,7 @@
 What measures is imported where it is used: the web process is started by the same command line, and has no use for scipy.
 """
 
+import contextlib
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from app.commands.bench import scratch_engines
 from app.commands.session import shown_progress, write_json
 from app.logs import configure_logs
 from app.settings import Settings
@@ -55,12 +57,14 @@ def movielens(
     from jobs.evaluate import evaluate
     from jobs.evaluation_data import read_movielens_events
 
-    chosen = chosen_recommenders(only)
+    names = chosen_names(only)
     check_chart(chart)
     settings = Settings()
     configure_logs(settings)
     events, library = read_movielens_events(folder, metadata, settings.embedding_model)
-    with shown_progress("Measuring") as progress:
+    with contextlib.ExitStack() as stack:
+        chosen = recommenders(names, stack)
+        progress = stack.enter_context(shown_progress("Measuring"))
         report = evaluate(f"movielens {folder.resolve().name}", protocol.value, events, library, chosen, seed, progress)
     write_json(json, report)
     show(report)
@@ -70,18 +74,32 @@ def movielens(
         draw_chart(report, chart)
 
 
-def chosen_recommenders(only: str | None) -> "dict[str, Factory]":
+def chosen_names(only: str | None) -> list[str]:
     """Those named, else all. Raises BadParameter, which is a usage error."""
     from jobs.evaluate import RECOMMENDERS
+    from jobs.evaluate_served import SERVED
 
+    known = [*RECOMMENDERS, *SERVED]
     if only is None:
-        return RECOMMENDERS
+        return known
     names = [name.strip() for name in only.split(",") if name.strip()]
-    unknown = [name for name in names if name not in RECOMMENDERS]
+    unknown = [name for name in names if name not in known]
     if unknown or not names:
         wrong = f"No recommender is named {', '.join(unknown)}." if unknown else "No recommender is named."
-        raise typer.BadParameter(f"{wrong} There are: {', '.join(RECOMMENDERS)}.", param_hint="--only")
-    return {name: RECOMMENDERS[name] for name in names}
+        raise typer.BadParameter(f"{wrong} There are: {', '.join(known)}.", param_hint="--only")
+    return names
+
+
+def recommenders(names: list[str], stack: contextlib.ExitStack) -> "dict[str, Factory]":
+    """A scratch database is opened where one of them asks it, and dropped with the stack."""
+    from jobs.evaluate import RECOMMENDERS
+    from jobs.evaluate_served import SERVED, served_recommenders
+
+    known = dict(RECOMMENDERS)
+    if any(name in SERVED for name in names):
+        _, _, work, serve = stack.enter_context(scratch_engines())
+        known |= served_recommenders(work, serve)
+    return {name: known[name] for name in names}
 
 
 def check_chart(file: Path | None) -> None:

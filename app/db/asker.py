@@ -1,24 +1,31 @@
 """Who asks, what they may see, and what is known of their taste: one small query at the start of a request."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection
 
 from app.db.statements import statement
-from app.types import SpaceInUse, StoredTaste, Viewer
+from app.types import SpaceInUse, SpaceKind, StoredTaste, Viewer
 
 
 @dataclass(frozen=True)
 class Asker:
-    """Who asks, in which space, from what taste."""
+    """Who asks, in which live spaces, from what tastes: by the kind of their space."""
 
     viewer: Viewer
     library_id: int | None
-    space: SpaceInUse | None
-    taste: StoredTaste | None
+    spaces: Mapping[SpaceKind, SpaceInUse]
+    tastes: Mapping[SpaceKind, StoredTaste]
+
+    @property
+    def space(self) -> SpaceInUse | None:
+        """The text space."""
+        return self.spaces.get("text")
 
 
 @dataclass(frozen=True)
@@ -53,14 +60,24 @@ def find_asker(connection: Connection, server_id: int, user: str, library: str |
         row.user_id, user, row.name, row.is_disabled, row.is_opted_out, row.engagement_version, row.has_all_libraries,
         list(row.library_ids), row.max_parental_age, list(row.blocked_tags), list(row.allowed_tags),
     )  # fmt: skip
-    space = None if row.space_id is None else SpaceInUse(row.space_id, server_id, row.shelf, row.dimension)
-    taste = None
-    if row.taste_version is not None:
-        taste = StoredTaste(row.taste_version, row.recipe, row.due_at, row.is_known, row.n_positive, row.labels or (), row.shares or ())
-    return Asker(viewer, row.wanted_library_id, space, taste)
+    spaces, tastes = {}, {}
+    for found in row.spaces or ():
+        space = _space(server_id, found)
+        spaces[space.kind] = space
+        if found["version"] is not None:
+            tastes[space.kind] = StoredTaste(
+                found["version"], found["recipe"], None if found["due_at"] is None else datetime.fromtimestamp(found["due_at"], UTC),
+                found["is_known"], found["n_positive"], found["labels"] or (), found["shares"] or (),
+            )  # fmt: skip
+    return Asker(viewer, row.wanted_library_id, spaces, tastes)
 
 
 def find_nobody(connection: Connection, server_id: int) -> Asker:
     """For a question that names no user: nothing is seen, hidden or closed."""
-    row = connection.execute(statement("retrieval", "find_live_space"), {"server_id": server_id}).one_or_none()
-    return Asker(NOBODY, None, None if row is None else SpaceInUse(row.id, server_id, row.shelf, row.dimension), None)
+    rows = connection.execute(statement("retrieval", "find_live_spaces"), {"server_id": server_id})
+    spaces = [_space(server_id, dict(row._mapping)) for row in rows]
+    return Asker(NOBODY, None, {space.kind: space for space in spaces}, {})
+
+
+def _space(server_id: int, found: Mapping[str, Any]) -> SpaceInUse:
+    return SpaceInUse(found["id"], server_id, found["kind"], found["shelf"], found["dimension"], found["strength"])

@@ -1,5 +1,7 @@
 """Rows that are made up for benchmarks, written past ingest, and the floor that a search is compared with."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, Engine, text
@@ -32,6 +34,26 @@ def make_engagement(connection: Connection, server_id: int, user_ids: Ints, item
     }  # fmt: skip
     fields = {"server_id": "i8", "user_id": "i8", "item_id": "i8", "n_plays": "i4", "completion": "f4", "last_order": "i8", "is_seen": "i1"}
     arrays.write_array(connection, "engagement", columns, fields)
+
+
+def make_ratings(connection: Connection, server_id: int, user_ids: Ints, item_ids: Ints, orders: Ints, ratings: npt.NDArray[Any]) -> None:
+    """Watched and rated 0..10, in this order; the arrays are equally long."""
+    ones = np.ones(len(user_ids), dtype=np.int64)
+    columns = {
+        "server_id": ones * server_id, "user_id": user_ids, "item_id": item_ids, "rating": ratings, "last_order": orders, "is_seen": ones,
+    }  # fmt: skip
+    fields = {"server_id": "i8", "user_id": "i8", "item_id": "i8", "rating": "f4", "last_order": "i8", "is_seen": "i1"}
+    arrays.write_array(connection, "engagement", columns, fields)
+
+
+def forget_users(connection: Connection, server_id: int) -> None:
+    for name in ("forget_engagement", "forget_all_tastes", "forget_users"):
+        connection.execute(statement("bench", name), {"server_id": server_id})
+
+
+def item_ids_of(connection: Connection, server_id: int) -> dict[str, int]:
+    """Ours by the media server's own."""
+    return {row.external_id: row.item_id for row in connection.execute(statement("bench", "item_ids_of"), {"server_id": server_id})}
 
 
 def settle(engine: Engine) -> None:

@@ -1,12 +1,13 @@
 """What one retrieval is asked."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from app.db.asker import Asker, GivenTaste
 from app.db.searches import Search
-from app.types import Filters
+from app.types import Filters, SpaceInUse, SpaceKind
 
 # What the prior may add to a similarity; EXPERIMENTS, facets and prior.
 PRIOR_WEIGHT = 0.5
@@ -16,7 +17,10 @@ ENOUGH_EVIDENCE = 4
 
 @dataclass(frozen=True)
 class Question:
-    """`evidence`: how many items speak for the taste, None where the household has no say; `words`: for titles."""
+    """`evidence`: how many items speak for the taste, None where the household has no say; `words`: for titles.
+
+    `kinds`: of the live spaces, those to search; `given`: tastes that are no rows, by the kind of their space.
+    """
 
     asker: Asker
     filters: Filters
@@ -24,13 +28,19 @@ class Question:
     now: datetime
     explain: bool = True
     has_vectors: bool = False
-    given: GivenTaste | None = None
+    kinds: Sequence[SpaceKind] = ("text",)
+    given: Mapping[SpaceKind, GivenTaste] | None = None
     evidence: int | None = None
     n_facets: int = 0
     # Only this facet of the stored taste, from 1.
     only_facet: int | None = None
     prior_weight: float = PRIOR_WEIGHT
     words: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def spaces(self) -> list[SpaceInUse]:
+        """What is searched: text first."""
+        return [self.asker.spaces[kind] for kind in ("text", "collab") if kind in self.kinds and kind in self.asker.spaces]
 
     def exactly(self) -> "Question":
         """The same, through every row."""

@@ -14,14 +14,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.db.access import IN_LIBRARY, open_entry
+from app.types import SpaceKind
 
 Search = Literal["near", "exact", "popular", "newest", "in_progress", "again", "title", "near and title", "exact and title"]
 
 # Candidates come in blocks of this many from each branch, ranked within their block: page two never repeats page one.
 # A multiple of what is on a screen at once, over which caps are counted.
 BLOCK = 60
-# Branches of one search: the whole taste and the heaviest facets.
+# Of a text taste, how many of the heaviest facets an item is compared with, and near how many of them is searched, alone and
+# beside a space learned from behaviour: four branches in all (EXPERIMENTS, search).
 MAX_FACETS = 3
+FACETS_SEARCHED, FACETS_SEARCHED_BESIDE = 3, 2
+# A branch of a space is its number in the shape times this, and the facet.
+BRANCHES = 10
 POPULAR, TITLE = -1, -2
 
 # Rendered only where asked for: with `:kind IS NULL OR ...` for each, the generic plan expects 3 rows of 3,882
@@ -46,18 +51,26 @@ FINISHED = "(g.is_finished OR i.kind = 'series' AND g.n_finished > 0 AND g.n_fin
 
 
 @dataclass(frozen=True)
-class Shape:
-    """What makes one statement differ from another; values are bound. `n_facets`: branches beside the whole taste, of an exact search."""
+class InSpace:
+    """A space to search; `n_facets`: branches beside the whole taste."""
 
-    search: Search
+    kind: SpaceKind
     shelf: int
     dimension: int
+    n_facets: int = 0
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What makes one statement differ from another; values are bound, of the n-th space as `space_id_n`."""
+
+    search: Search
+    spaces: tuple[InSpace, ...]
     is_restricted: bool
     n_candidates: int
     filters: frozenset[str] = frozenset()
     is_given: bool = False
     is_one_facet: bool = False
-    n_facets: int = 0
     is_blended: bool = False
     in_progress_is_open: bool = False
     watched_returns: bool = False
@@ -67,12 +80,25 @@ class Shape:
     def is_personal(self) -> bool:
         return self.search.startswith(("near", "exact"))
 
+    def number(self, kind: SpaceKind) -> int | None:
+        return next((number for number, space in enumerate(self.spaces) if space.kind == kind), None)
+
+
+def in_space(shape: Shape, number: int, alias: str) -> str:
+    """That a row of `item_vectors` is of this space; its partition by name."""
+    return f"{alias}.shelf = {shape.spaces[number].shelf} AND {alias}.server_id = :server_id AND {alias}.space_id = :space_id_{number}"
+
+
+def taste_in(shape: Shape, number: int, facet: int = 0) -> str:
+    """A vector of `wanted`, as a scalar."""
+    return f"(SELECT taste::halfvec({shape.spaces[number].dimension}) FROM wanted WHERE space = {number} AND facet = {facet})"
+
 
 def found(shape: Shape) -> str:
     """CTEs that end in `found (item_id, branch, place)`: the n-th of a branch; branches 0.. are the taste and its facets."""
     match shape.search.partition(" ")[0]:
         case "near":
-            parts, branches = [], [_near(shape)]
+            parts, branches = [], [_near(shape, number) for number in range(len(shape.spaces))]
         case "exact":
             parts, branches = [_eligible(shape), _unplaced(shape)], _exact_branches(shape)
         case "popular":
@@ -91,65 +117,81 @@ def found(shape: Shape) -> str:
     return ",".join([*parts, f"\nfound AS MATERIALIZED (\n{union}\n)"])
 
 
-def _near(shape: Shape) -> str:
+def _near(shape: Shape, number: int) -> str:
     # A place is the order in which the index gives: a deeper page only goes on from there.
-    distance = f"v.target::halfvec({shape.dimension}) <#> w.taste"
+    space = shape.spaces[number]
     return f"""
-        SELECT n.item_id, w.facet AS branch, n.place
+        SELECT n.item_id, {number * BRANCHES} + w.facet AS branch, n.place
         FROM wanted w
         CROSS JOIN LATERAL (
             SELECT o.item_id, row_number() OVER () AS place
             FROM (
                 SELECT i.id AS item_id
                 FROM item_vectors v, items i
-                WHERE v.shelf = {shape.shelf} AND v.server_id = :server_id AND v.space_id = :space_id AND v.item_id = i.id
+                WHERE {in_space(shape, number, "v")} AND v.item_id = i.id
                   {_eligible_where(shape, is_index_scan=True)}
-                ORDER BY {distance}
+                ORDER BY v.target::halfvec({space.dimension}) <#> w.taste::halfvec({space.dimension})
                 LIMIT {shape.n_candidates}
             ) AS o
-        ) AS n"""
+        ) AS n
+        WHERE w.space = {number} AND w.facet <= {space.n_facets}"""
 
 
 def _eligible(shape: Shape) -> str:
-    # OFFSET 0 keeps the index out, and the vectors out of the join: hashing them took 130 ms of 100,000 rows, this 60.
-    distances = ", ".join(
-        f"v.target::halfvec({shape.dimension}) <#> (SELECT taste FROM wanted WHERE facet = {facet}) AS distance_{facet}"
-        for facet in range(shape.n_facets + 1)
+    sources = " FULL JOIN ".join(
+        f"({_distances(shape, number)}) AS v{number}" + (" USING (item_id)" if number else "") for number in range(len(shape.spaces))
     )
+    names = ", ".join(f"distance_{number}_{facet}" for number, facet in _branches(shape))
     return f"""
 eligible AS MATERIALIZED (
-    SELECT i.id AS item_id, {", ".join(f"v.distance_{facet}" for facet in range(shape.n_facets + 1))}
-    FROM (
-        SELECT v.item_id, {distances}
-        FROM item_vectors v
-        WHERE v.shelf = {shape.shelf} AND v.server_id = :server_id AND v.space_id = :space_id
-        OFFSET 0
-    ) AS v, items i
-    WHERE v.item_id = i.id {_eligible_where(shape)}
+    SELECT i.id AS item_id, {names}
+    FROM {sources}, items i
+    WHERE item_id = i.id {_eligible_where(shape)}
 )"""
+
+
+def _distances(shape: Shape, number: int) -> str:
+    # OFFSET 0 keeps the index out, and the vectors out of the join: hashing them took 130 ms of 100,000 rows, this 60.
+    target = f"v.target::halfvec({shape.spaces[number].dimension})"
+    columns = ", ".join(
+        f"{target} <#> {taste_in(shape, number, facet)} AS distance_{number}_{facet}" for n, facet in _branches(shape) if n == number
+    )
+    return f"""
+        SELECT v.item_id, {columns}
+        FROM item_vectors v
+        WHERE {in_space(shape, number, "v")}
+        OFFSET 0
+    """
+
+
+def _branches(shape: Shape) -> list[tuple[int, int]]:
+    return [(number, facet) for number, space in enumerate(shape.spaces) for facet in range(space.n_facets + 1)]
 
 
 def _exact_branches(shape: Shape) -> list[str]:
     branches = [
         f"""
-        SELECT n.item_id, {facet} AS branch, row_number() OVER (ORDER BY n.distance, n.item_id) AS place
-        FROM (SELECT item_id, distance_{facet} AS distance FROM eligible
-              WHERE distance_{facet} IS NOT NULL ORDER BY distance_{facet}, item_id LIMIT {shape.n_candidates}) AS n"""
-        for facet in range(shape.n_facets + 1)
+        SELECT n.item_id, {number * BRANCHES + facet} AS branch, row_number() OVER (ORDER BY n.distance, n.item_id) AS place
+        FROM (SELECT item_id, distance_{number}_{facet} AS distance FROM eligible
+              WHERE distance_{number}_{facet} IS NOT NULL ORDER BY distance_{number}_{facet}, item_id LIMIT {shape.n_candidates}) AS n"""
+        for number, facet in _branches(shape)
     ]
     return [*branches, "SELECT * FROM unplaced"]
 
 
 def _unplaced(shape: Shape) -> str:
     """Items without a vector fill up what is left, and are not looked for where nothing is."""
+    without = "\n      ".join(
+        f"AND NOT EXISTS (SELECT FROM item_vectors v WHERE {in_space(shape, number, 'v')} AND v.item_id = i.id)"
+        for number in range(len(shape.spaces))
+    )
     return f"""
 unplaced AS MATERIALIZED (
     SELECT i.id AS item_id, {POPULAR} AS branch,
            (SELECT count(*) FROM eligible) + row_number() OVER (ORDER BY {BY_POPULARITY}) AS place
     FROM items i
     WHERE (SELECT count(*) FROM (SELECT FROM eligible LIMIT {shape.n_candidates}) AS e) < {shape.n_candidates}
-      AND NOT EXISTS (SELECT FROM item_vectors v
-                      WHERE v.shelf = {shape.shelf} AND v.server_id = :server_id AND v.space_id = :space_id AND v.item_id = i.id)
+      {without}
       {_eligible_where(shape)}
     ORDER BY {BY_POPULARITY}
     LIMIT {shape.n_candidates}

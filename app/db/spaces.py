@@ -4,13 +4,14 @@ A space above OWN_PARTITION_FROM items has a partition and an HNSW index of its 
 dimension and are searched exactly, so that thousands of small servers are not thousands of partitions.
 """
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, Row, text
 
 from app.db import arrays
 from app.db.statements import statement
@@ -28,6 +29,11 @@ Floats = npt.NDArray[np.float32]
 
 def live_space(connection: Connection, server_id: int, kind: str) -> Space | None:
     return _first_space(connection, server_id, kind, "live")
+
+
+def live_spaces(connection: Connection, server_id: int) -> list[Space]:
+    rows = connection.execute(statement("spaces", "live_spaces"), {"server_id": server_id})
+    return [_space(row) for row in rows]
 
 
 def building_space(connection: Connection, server_id: int, kind: str) -> Space | None:
@@ -138,6 +144,29 @@ def write_vectors(
     connection.execute(statement("spaces", "write_vectors"), _where(space))
 
 
+def write_learned_vectors(
+    connection: Connection,
+    space: Space,
+    item_ids: npt.NDArray[np.int64],
+    history: Floats,
+    target: Floats,
+    is_predicted: npt.NDArray[np.bool_],
+) -> None:
+    """Add vectors learned from behaviour; `history` and `target` have shape (n, dimension)."""
+    connection.execute(statement("spaces", "create_staged_learned"))
+    connection.execute(text("DELETE FROM staged_learned"))
+    columns = {"item_id": item_ids, "history": history, "target": target, "is_predicted": is_predicted.astype(np.int64)}
+    vector = arrays.halfvec(space.dimension)
+    fields = {"item_id": "i8", "history": vector, "target": vector, "is_predicted": "i4"}
+    arrays.write_array(connection, "staged_learned", columns, fields)
+    connection.execute(statement("spaces", "write_learned"), _where(space))
+
+
+def set_card(connection: Connection, space: Space, card: dict[str, Any]) -> None:
+    """What the space was learned from, and how well; `strength` (0..1) is how far a request trusts it."""
+    connection.execute(statement("spaces", "set_card"), {"server_id": space.server_id, "space_id": space.id, "card": json.dumps(card)})
+
+
 def read_vectors(connection: Connection, space: Space) -> npt.NDArray[Any]:
     """All vectors of the space by item, as a structured array: item_id, target (float16), norm, text_digest."""
     sql = """
@@ -191,11 +220,11 @@ def _drop_partition(connection: Connection, shelf: int) -> None:
 def _first_space(connection: Connection, server_id: int, kind: str, status: str) -> Space | None:
     values = {"server_id": server_id, "kind": kind, "statuses": [status]}
     row = connection.execute(statement("spaces", "spaces_of_kind"), values).first()
-    if row is None:
-        return None
-    fields: dict[str, Any] = dict(row._mapping)
-    fields["centre"] = None if row.centre is None else tuple(row.centre)
-    return Space(**fields)
+    return None if row is None else _space(row)
+
+
+def _space(row: Row[Any]) -> Space:
+    return Space(**dict(row._mapping) | {"centre": None if row.centre is None else tuple(row.centre)})
 
 
 def _where(space: Space) -> dict[str, Any]:

@@ -263,7 +263,9 @@ spaces = Table(
     _server(),
     _id(),
     Column("kind", Text, CheckConstraint("kind IN ('text', 'collab', 'two_tower')", name="kind"), nullable=False),
-    Column("status", Text, CheckConstraint("status IN ('building', 'candidate', 'live', 'kept', 'retired')", name="status"), nullable=False),
+    Column(
+        "status", Text, CheckConstraint("status IN ('building', 'candidate', 'live', 'kept', 'retired')", name="status"), nullable=False
+    ),
     Column("model_name", Text, nullable=False),
     Column("model_digest", Text, nullable=False, comment="sha256 of the model's weights"),
     Column("template_version", Integer, nullable=False),

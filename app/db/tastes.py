@@ -20,14 +20,16 @@ HISTORY_FIELDS = {
     "last_at": "f8", "last_order": "f8", "is_favourite": "i4", "liking": "i4", "is_watchlisted": "i4", "is_hidden": "i4", "is_seen": "i4",
 }  # fmt: skip
 
-HISTORY_SQL = """
-    SELECT g.user_id, g.item_id, (i.kind = 'series')::int, g.n_plays, g.n_episodes,
+HISTORY_COLUMNS = """g.user_id, g.item_id, (i.kind = 'series')::int, g.n_plays, g.n_episodes,
            coalesce(g.completion, 'NaN'), coalesce(g.played_ratio, 'NaN'), coalesce(g.rating, 'NaN'),
            -- A refusal is as old as the word, all else as old as the watching where there was any.
            coalesce(extract(epoch FROM coalesce(CASE WHEN g.is_hidden OR g.is_liked IS FALSE THEN g.said_at END,
                                                 g.last_at, g.said_at))::float8, 'NaN'), coalesce(g.last_order::float8, 'NaN'),
            g.is_favourite::int, CASE g.is_liked WHEN true THEN 1 WHEN false THEN -1 ELSE 0 END,
-           g.is_watchlisted::int, g.is_hidden::int, g.is_seen::int
+           g.is_watchlisted::int, g.is_hidden::int, g.is_seen::int"""
+
+HISTORY_SQL = f"""
+    SELECT {HISTORY_COLUMNS}
     FROM engagement g
     JOIN items i ON i.server_id = g.server_id AND i.id = g.item_id
     WHERE g.server_id = %(server_id)s AND g.user_id = ANY (%(user_ids)s)

@@ -1,6 +1,6 @@
 """Who asks and what is known of their taste at this moment: the stored one, or one computed for this request."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,23 +10,27 @@ from app.db.searches import MAX_FACETS
 from app.errors import UnknownLibrary, UnknownUser, UserDisabled
 from app.recommend.effort import is_stale
 from app.taste.compute import compute_tastes
-from app.taste.recipes import recipe_of
-from app.types import Server
+from app.taste.recipes import Recipe, recipe_of
+from app.types import Server, SpaceKind
 
 
 @dataclass(frozen=True)
 class Context:
-    """`given`: a taste computed now; None where the stored one serves. `evidence`: how many items speak for it.
+    """`given`: tastes computed now; None where the stored ones serve. `evidence`: how many items speak for them.
 
-    `labels` and `shares` are the facets'; `is_known`: whether anything positive is known.
+    `kinds`: of the spaces in which something positive is known, none where nothing is; `labels` and `shares` are the facets'.
     """
 
     asker: Asker
-    given: GivenTaste | None
-    is_known: bool
-    evidence: int
-    labels: Sequence[str | None]
+    given: Mapping[SpaceKind, GivenTaste] | None
+    kinds: Sequence[SpaceKind]
+    evidence: int | None
+    labels: Sequence[str | None] = ()
     shares: Sequence[float] = ()
+
+    @property
+    def is_known(self) -> bool:
+        return bool(self.kinds)
 
     def label(self, facet: int | None) -> str | None:
         """Of a facet by its number, from 1. None where there are more than were searched: another may be nearer."""
@@ -44,22 +48,37 @@ def find_context(connection: Connection, server: Server, user: str, library: str
         raise UserDisabled
     if library is not None and asker.library_id is None:
         raise UnknownLibrary
-    recipe = recipe_of(server)
-    if asker.space is None or asker.viewer.is_opted_out:
-        return Context(asker, None, is_known=False, evidence=0, labels=())
-    if not is_stale(asker, recipe.name, now):
-        stored = asker.taste
-        if stored is None:
-            return Context(asker, None, is_known=False, evidence=0, labels=())
-        return Context(asker, None, stored.is_known, stored.n_positive, stored.labels, stored.shares)
     viewer = asker.viewer
-    [taste] = compute_tastes(connection, asker.space, recipe, [(viewer.user_id, viewer.engagement_version)], now)
-    given = GivenTaste(
-        [] if taste.vector is None else [taste.vector, *(facet.vector for facet in taste.facets)],
-        taste.item_ids.tolist(),
-        taste.item_weights.tolist(),
-        [facet.label for facet in taste.facets],
-        [facet.share for facet in taste.facets],
-        [(facet.item_ids.tolist(), facet.item_weights.tolist()) for facet in taste.facets],
-    )
-    return Context(asker, given, taste.vector is not None, len(given.item_ids), given.labels, given.shares)
+    if not asker.spaces or viewer.is_opted_out:
+        return Context(asker, None, (), evidence=0)
+    recipes = {kind: recipe_of(server, kind) for kind in asker.spaces}
+    if any(is_stale(viewer, asker.tastes.get(kind), recipe.name, now) for kind, recipe in recipes.items()):
+        return _computed(connection, asker, recipes, now)
+    tastes = asker.tastes
+    kinds = _usable(asker, [kind for kind, taste in tastes.items() if taste.is_known])
+    evidence = max((taste.n_positive for taste in tastes.values()), default=0)
+    text = tastes.get("text")
+    return Context(asker, None, kinds, evidence, text.labels if text else (), text.shares if text else ())
+
+
+def _computed(connection: Connection, asker: Asker, recipes: Mapping[SpaceKind, Recipe], now: datetime) -> Context:
+    given = {}
+    for kind, recipe in recipes.items():
+        users = [(asker.viewer.user_id, asker.viewer.engagement_version)]
+        [taste] = compute_tastes(connection, asker.spaces[kind], recipe, users, now)
+        given[kind] = GivenTaste(
+            [] if taste.vector is None else [taste.vector, *(facet.vector for facet in taste.facets)],
+            taste.item_ids.tolist(),
+            taste.item_weights.tolist(),
+            [facet.label for facet in taste.facets],
+            [facet.share for facet in taste.facets],
+            [(facet.item_ids.tolist(), facet.item_weights.tolist()) for facet in taste.facets],
+        )
+    kinds = _usable(asker, [kind for kind, one in given.items() if one.vectors])
+    text = given.get("text", GivenTaste())
+    return Context(asker, given if kinds else None, kinds, max(len(one.item_ids) for one in given.values()), text.labels, text.shares)
+
+
+def _usable(asker: Asker, known: Sequence[SpaceKind]) -> tuple[SpaceKind, ...]:
+    """Who refused everything is not known by what they watched of it: without a taste in text there is none."""
+    return () if "text" in asker.spaces and "text" not in known else tuple(known)

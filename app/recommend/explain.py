@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from app.db.retrieval import MAX_COUNTED, MIN_CLOSENESS
+from app.db.dressing import MAX_COUNTED, MIN_CLOSENESS
 from app.db.searches import Search
 from app.taste.labels import lowered
 from app.types import Candidate, Source
 
 NEW_FOR = timedelta(days=30)
 WELL_RATED = 7.0
+# Standard deviations above the mean item.
+MIN_COLLAB = 1.0
 
 
 def source_of(search: Search, candidates: Sequence[Candidate]) -> Source:
@@ -28,7 +30,7 @@ def sources_of(search: Search, candidate: Candidate) -> tuple[str, ...]:
         if search != "popular":
             return (search,)
         return ("popular",) if candidate.n_others or candidate.community_rating is not None else ("new",)
-    found = {"text": candidate.is_near, "popular": candidate.is_popular, "title": candidate.is_titled}
+    found = {"collab": candidate.is_collab, "text": candidate.is_near, "popular": candidate.is_popular, "title": candidate.is_titled}
     return tuple(source for source, is_one in found.items() if is_one)
 
 
@@ -49,7 +51,8 @@ def reason_for(candidate: Candidate, label: str | None, now: datetime) -> str:
 def is_close(candidate: Candidate) -> bool:
     """Found near the taste, and not merely nearer than what else is left."""
     found = max(candidate.similarity or 0.0, candidate.nearest or 0.0)
-    return candidate.is_near and found > MIN_CLOSENESS
+    is_alike = candidate.is_near and found > MIN_CLOSENESS
+    return is_alike or (candidate.is_collab and candidate.collab is not None and candidate.collab > MIN_COLLAB)
 
 
 def is_well_rated(candidate: Candidate) -> bool:

@@ -17,7 +17,7 @@ from app.learn.centring import centred
 from app.recommend.context import find_context
 from app.recommend.explain import sources_of
 from app.recommend.query_encoder import QueryEncoder
-from app.types import Filters, Server, SlateItem, Space
+from app.types import Filters, Server, SlateItem, Space, SpaceKind
 
 MAX_WORDS = 12
 
@@ -54,14 +54,14 @@ def find(
     words = title_words(query)
     if not words["patterns"]:
         return Found([], degraded)
-    given = None
+    given: dict[SpaceKind, GivenTaste] | None = None
     if asker.space is None:
         degraded = ("no_text_space",)
     elif meaning is None or space is None or space.id != asker.space.id:
         # Another space went live since the query was encoded, or the encoder is not there yet.
         degraded = ("no_query_vector",)
     else:
-        given = GivenTaste([meaning])
+        given = {"text": GivenTaste([meaning])}
     search: Search = "title"
     if given is not None and asker.space is not None:
         search = "near and title" if asker.space.is_indexed else "exact and title"

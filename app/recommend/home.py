@@ -55,9 +55,10 @@ class _Page:
     def because(self) -> None:
         """Neighbours of the title that weighs most and may still be named."""
         asker = self.context.asker
-        assert asker.space is not None
         given = self.context.given
-        heaviest = given.item_ids if given is not None else None
+        if asker.space is None or (given is not None and "text" not in given):
+            return
+        heaviest = given["text"].item_ids if given is not None else None
         ids = heaviest_seen(self.connection, self.server.id, asker.viewer.user_id, asker.space.id, heaviest)
         for item in [one for one in find_items(self.connection, self.server, asker, ids) if one.vector is not None][:1]:
             found = neighbours(self.connection, self.server, asker, item, self.limit, self.now, tuple(self._shown))
@@ -80,11 +81,12 @@ class _Page:
             if label is None or label in titles:
                 continue
             titles.add(label)
-            question = self._personal(self._filters())
+            question = replace(self._personal(self._filters()), kinds=("text",), n_facets=0)
+            question = replace(question, search=search_for(context.asker, question.kinds))
             if context.given is not None:
-                question = replace(question, given=context.given.facet(number), n_facets=0)
+                question = replace(question, given={"text": context.given["text"].facet(number)})
             else:
-                question = replace(question, only_facet=number, n_facets=0)
+                question = replace(question, only_facet=number)
             self._add(f"interest-{number}", label, self._ask(question), question.search)
 
     def gems(self) -> None:
@@ -102,9 +104,11 @@ class _Page:
         self._add("popular", title, found, "popular")
 
     def _personal(self, filters: Filters) -> Question:
-        asker = self.context.asker
-        given = self.context.given if self.context.is_known else None
-        return Question(asker, filters, search_for(asker, self.context.is_known), self.now, given=given, n_facets=len(self.context.labels))
+        context = self.context
+        search = search_for(context.asker, context.kinds)
+        return Question(
+            context.asker, filters, search, self.now, kinds=context.kinds, given=context.given, n_facets=len(context.labels)
+        )  # fmt: skip
 
     def _filters(self) -> Filters:
         return Filters(exclude_item_ids=list(self._shown))

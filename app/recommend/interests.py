@@ -37,7 +37,7 @@ def interests(connection: Connection, server: Server, user: str, now: datetime) 
     if asker.space is None or asker.viewer.is_opted_out:
         return Interests((), None)
     users = [(asker.viewer.user_id, asker.viewer.engagement_version)]
-    [taste] = compute_tastes(connection, asker.space, recipe_of(server), users, now)
+    [taste] = compute_tastes(connection, asker.space, recipe_of(server, "text"), users, now)
     if taste.vector is None:
         return Interests((), now)
     facets = taste.facets or [

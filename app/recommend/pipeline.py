@@ -34,8 +34,8 @@ def slate_for(
     """The slate of somebody who is known already."""
     asker = context.asker
     question = Question(
-        asker, filters, search_for(asker, context.is_known), now, explain, selection.needs_vectors,
-        context.given if context.is_known else None, context.evidence, len(context.labels),
+        asker, filters, search_for(asker, context.kinds), now, explain, selection.needs_vectors,
+        context.kinds, context.given, context.evidence, len(context.labels),
     )  # fmt: skip
     candidates = _page(connection, server, question, selection, context.shares, offset, limit)
     search = question.search
@@ -44,7 +44,7 @@ def slate_for(
         user_id=asker.viewer.user_id,
         source=source_of(search, candidates),
         degraded=("no_text_space",) if asker.space is None else (),
-        space_ids=(asker.space.id,) if asker.space is not None and search != "popular" else (),
+        space_ids=() if search == "popular" else tuple(space.id for space in question.spaces),
         items=[
             SlateItem(one, rank, one.score, sources_of(search, one), reason_for(one, context.label(one.facet), now) if explain else "")
             for rank, one in enumerate(candidates, start=offset + 1)

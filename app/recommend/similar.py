@@ -12,7 +12,7 @@ from app.errors import UnknownItem
 from app.recommend.context import find_context
 from app.recommend.effort import search_for
 from app.recommend.explain import is_close, reason_for, sources_of
-from app.types import Candidate, Filters, Server, SlateItem
+from app.types import Candidate, Filters, Server, SlateItem, SpaceKind
 
 # Likeness is what is asked for; quality only settles near ties.
 PRIOR_WEIGHT = 0.1
@@ -38,8 +38,8 @@ def neighbours(
 ) -> list[Candidate]:
     """The nearest first; what is popular where the item has no vector."""
     filters = Filters(exclude_item_ids=[item.item_id, *exclude])
-    given = None if item.vector is None else GivenTaste([item.vector])
-    search = search_for(asker, given is not None)
+    given: dict[SpaceKind, GivenTaste] | None = None if item.vector is None else {"text": GivenTaste([item.vector])}
+    search = search_for(asker, () if given is None else ("text",))
     question = Question(asker, filters, search, now, explain=False, given=given, prior_weight=PRIOR_WEIGHT)
     found = retrieve(connection, server, question, first=0, last=limit)
     if search == "near" and len(found) < limit:

@@ -33,7 +33,7 @@ def compute_tastes(connection: Connection, space: Space | SpaceInUse, recipe: Re
     with _blas().limit(limits=1, user_api="blas"):
         for user_id, version in users:
             mine = slice(*np.searchsorted(user_ids, [user_id, user_id + 1]))
-            taste = taste_of(recipe.weights, History.from_rows(rows[mine]), matrix, positions[mine], now.timestamp())
+            taste = taste_of(recipe, History.from_rows(rows[mine]), matrix, positions[mine], now.timestamp())
             computed.append((user_id, version, taste))
     named = {item_id for *_, taste in computed for interest in taste.interests for item_id in interest.item_ids.tolist()}
     traits = _traits(connection, space.server_id, sorted(named))
@@ -62,7 +62,9 @@ def _labelled(recipe: Recipe, user_id: int, version: int, taste: Taste, traits: 
         UserFacet(one.vector, one.item_ids, one.weights, one.share, label_of(one.item_ids.tolist(), one.weights.tolist(), whole, traits))
         for one in taste.interests
     ]
-    return UserTaste(user_id, version, recipe.name, taste.vector, taste.heaviest, taste.weights, taste.n_items, taste.due_at, facets)
+    # Where there are no facets weights say what part of the taste each item is.
+    weights = taste.weights if recipe.max_facets else taste.weights / np.float32(taste.length)
+    return UserTaste(user_id, version, recipe.name, taste.vector, taste.heaviest, weights, taste.n_items, taste.due_at, facets)
 
 
 def label_whole(connection: Connection, server_id: int, taste: UserTaste) -> str | None:

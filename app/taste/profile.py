@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from app.taste.facets import facets_of
 from app.taste.history import History
-from app.taste.recipes import Weights
+from app.taste.recipes import Recipe
 
 # What reasons are made of: the items that weigh most.
 MAX_HEAVIEST = 50
@@ -31,7 +31,8 @@ class Interest:
 
 @dataclass(frozen=True)
 class Taste:
-    """`vector` is None where nothing positive is known. `heaviest`: items by falling weight, all positive. `due_at`: seconds since 1970."""
+    """`vector` is None where nothing positive is known; `length` is what it had before it was brought to one. `heaviest`: items by falling
+    weight, all positive. `due_at`: seconds since 1970."""
 
     vector: Floats | None
     heaviest: Ints
@@ -39,25 +40,26 @@ class Taste:
     n_items: int
     due_at: float | None
     interests: Sequence[Interest]
+    length: float = 1.0
 
 
-def taste_of(recipe: Weights, history: History, vectors: Floats, positions: Ints, now: float) -> Taste:
+def taste_of(recipe: Recipe, history: History, vectors: Floats, positions: Ints, now: float) -> Taste:
     """`positions[i]` is the row of `vectors` (n, d) for the i-th item of the history, or -1 where it has none."""
-    weights, due_at = recipe.weigh(history, now)
+    weights, due_at = recipe.weights.weigh(history, now)
     heaviest = np.lexsort((history.item_ids, -weights))[:MAX_HEAVIEST]
     heaviest = heaviest[weights[heaviest] > 0]
     draws = (positions >= 0) & (weights > 0)
-    vector, interests = None, []
+    vector, interests, length = None, [], 1.0
     if draws.any():
         says = positions >= 0
         total = weights[says].astype(np.float32) @ vectors[positions[says]]
         length = float(np.linalg.norm(total))
         vector = total / length if length > 1e-6 else None
-    if vector is not None:
+    if vector is not None and recipe.max_facets:
         drawing = np.flatnonzero(draws)
         drawing = drawing[np.lexsort((history.item_ids[drawing], -weights[drawing]))]
         interests = _interests(history.item_ids[drawing], weights[drawing].astype(np.float32), vectors, positions[drawing])
-    return Taste(vector, history.item_ids[heaviest], weights[heaviest].astype(np.float32), len(history.item_ids), due_at, interests)
+    return Taste(vector, history.item_ids[heaviest], weights[heaviest].astype(np.float32), len(history.item_ids), due_at, interests, length)
 
 
 def _interests(item_ids: Ints, weights: Floats, vectors: Floats, positions: Ints) -> list[Interest]:

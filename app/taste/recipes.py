@@ -6,10 +6,12 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Protocol
 
+from app.taste.facets import MAX_FACETS
 from app.taste.history import Floats, History
 from app.taste.streamystats import StreamystatsWeights
+from app.taste.watching import WatchingWeights
 from app.taste.weights import PalateWeights
-from app.types import Server
+from app.types import Server, SpaceKind
 
 # Raised when the same settings come to say something else: every stored taste is then computed anew.
 VERSION = 1
@@ -23,14 +25,23 @@ class Weights(Protocol):
 
 @dataclass(frozen=True)
 class Recipe:
-    """Weights under a name that differs wherever they do: it is kept with each taste that they made."""
+    """Weights under a name that differs wherever they do: it is kept with each taste that they made.
+
+    `max_facets`: interests to look for inside the whole.
+    """
 
     name: str
     weights: Weights
+    max_facets: int = MAX_FACETS
 
 
-def recipe_of(server: Server) -> Recipe:
-    """Settings that are not known, of an older or newer version, are passed over."""
+WATCHING_WEIGHTS = WatchingWeights()
+
+
+def recipe_of(server: Server, kind: SpaceKind) -> Recipe:
+    """Of a space of this kind. Settings that are not known, of an older or newer version, are passed over."""
+    if kind == "collab":
+        return Recipe(f"watching {VERSION} {_digest(asdict(WATCHING_WEIGHTS))}", WATCHING_WEIGHTS, max_facets=0)
     preset = server.settings.get("preset", "palate")
     return _recipe(preset if preset in PRESETS else "palate", json.dumps(server.settings.get("weights") or {}, sort_keys=True))
 

@@ -12,7 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.db import Engine
-from app.db.retrieval import MAX_COUNTED
+from app.db.dressing import MAX_COUNTED
 from app.db.searches import BLOCK, MAX_FACETS
 from app.types import Server, unseen
 from jobs.refresh_tastes import refresh_stale, refresh_tastes

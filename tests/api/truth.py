@@ -8,7 +8,7 @@ import numpy as np
 from sqlalchemy import text
 
 from app.db import Engine
-from app.db.retrieval import MIN_CLOSENESS
+from app.db.dressing import MIN_CLOSENESS
 from app.types import Server
 
 # "New" and "this month" are 30 days; three titles are named at most.

@@ -21,7 +21,7 @@ import polars as pl
 
 from app.connect.movielens import read_movielens
 from app.db.question import PRIOR_WEIGHT
-from app.db.retrieval import FACET_QUOTA, FACET_WEIGHT
+from app.db.ranking import FACET_QUOTA, FACET_WEIGHT
 from app.db.searches import BLOCK, MAX_FACETS
 from app.learn.centring import centre_of, centred
 from app.learn.text_encoder import TextEncoder, locate_model
@@ -29,6 +29,7 @@ from app.learn.text_template import item_text
 from app.recommend.select import Selection, franchise_of, vary
 from app.taste.history import History
 from app.taste.profile import taste_of
+from app.taste.recipes import Recipe
 from app.taste.weights import PalateWeights
 
 Floats = npt.NDArray[np.float32]
@@ -118,7 +119,7 @@ class Parts:
 
 def palate(library: Library, case: Case, parts: Parts) -> Ints:
     """The first ten, as a request would answer."""
-    taste = taste_of(parts.weights, _history(case), library.vectors, case.history, 0.0)
+    taste = taste_of(Recipe("palate", parts.weights), _history(case), library.vectors, case.history, 0.0)
     if taste.vector is None:
         return _top(library.prior, case, 10)
     whole = library.vectors @ taste.vector

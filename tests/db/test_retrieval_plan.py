@@ -45,7 +45,7 @@ class Library:
 
     def question(self, connection: Connection, user: str, filters: Filters) -> Question:
         context = find_context(connection, self.world.server, user, None, datetime.now(UTC))
-        search = search_for(context.asker, context.is_known)
+        search = search_for(context.asker, context.kinds)
         return Question(
             context.asker, filters, search, datetime.now(UTC), has_vectors=True, evidence=context.evidence, n_facets=len(context.labels)
         )

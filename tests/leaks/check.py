@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from app.db.retrieval import MIN_CLOSENESS
+from app.db.dressing import MIN_CLOSENESS
 from app.recommend.home import GEM_RATING, GEM_VOTES
 from app.recommend.similar import PRIOR_WEIGHT
 from tests.leaks.ask import Ask

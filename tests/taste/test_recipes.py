@@ -17,7 +17,7 @@ from tests.recommend.worlds import NOW, World, clusters, name_of, names_in, play
 
 
 def recipe(**settings: Any) -> Recipe:
-    return recipe_of(Server(1, "home", "Home", "api", settings))
+    return recipe_of(Server(1, "home", "Home", "api", settings), "text")
 
 
 def test_without_settings_the_weights_are_palates_own() -> None:
@@ -70,9 +70,9 @@ def test_two_servers_with_the_same_settings_share_the_name(engine: Engine, make_
     first = make_server(weights={"half_life_days": 90.0, "like_bonus": 0.1})
     second = make_server(weights={"like_bonus": 0.1, "half_life_days": 90.0}, variety=0.0)
     assert first.id != second.id
-    assert recipe_of(first).name == recipe_of(second).name
+    assert recipe_of(first, "text").name == recipe_of(second, "text").name
     with engine.begin() as connection:
-        assert recipe_of(servers.get_server(connection, first.id)).name == recipe_of(first).name
+        assert recipe_of(servers.get_server(connection, first.id), "text").name == recipe_of(first, "text").name
 
 
 # They watched films of cluster 1 long ago, and of cluster 2 lately, which they rated 1: each preset sees another taste.

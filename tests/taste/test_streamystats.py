@@ -183,5 +183,5 @@ def test_plays_that_were_sent_weigh_by_the_same_formulas(engine: Engine, make_se
         user_id = servers.find_user_id(connection, server.id, "ada")
         assert user_id is not None
         rows = tastes.read_histories(connection, server.id, [user_id])
-    weights, _ = recipe_of(server).weights.weigh(History.from_rows(rows), NOW)
+    weights, _ = recipe_of(server, "text").weights.weigh(History.from_rows(rows), NOW)
     assert sorted(weights.tolist()) == pytest.approx([-0.3, -0.3, 2.0], abs=1e-6)

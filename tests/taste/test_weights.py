@@ -7,11 +7,13 @@ import pytest
 
 from app.taste.history import History
 from app.taste.profile import taste_of
+from app.taste.recipes import Recipe
 from app.taste.weights import PalateWeights
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0
 PALATE = PalateWeights()
+RECIPE = Recipe("palate", PALATE)
 NONE = {
     "is_series": False, "n_plays": 1, "n_episodes": 0, "completion": np.nan, "played_ratio": np.nan, "rating": np.nan,
     "last_at": NOW - 30 * DAY, "last_order": np.nan,
@@ -87,27 +89,27 @@ def test_yesterdays_change_of_taste_beats_last_years() -> None:
     rows = [{"completion": 1.0, "last_at": NOW - (400 + n) * DAY} for n in range(10)] + [
         {"completion": 1.0, "last_at": NOW - n * DAY} for n in range(5)
     ]
-    taste = taste_of(PALATE, history(*rows), vectors, np.array([0] * 10 + [1] * 5), NOW)
+    taste = taste_of(RECIPE, history(*rows), vectors, np.array([0] * 10 + [1] * 5), NOW)
     assert taste.vector is not None
     assert taste.vector[1] > taste.vector[0] > 0
 
 
 def test_an_all_negative_history_gives_no_taste() -> None:
-    taste = taste_of(PALATE, history({"rating": 1}, {"liking": -1}), np.eye(2, dtype=np.float32), np.array([0, 1]), NOW)
+    taste = taste_of(RECIPE, history({"rating": 1}, {"liking": -1}), np.eye(2, dtype=np.float32), np.array([0, 1]), NOW)
     assert taste.vector is None
     assert len(taste.heaviest) == 0
 
 
 def test_an_empty_history_gives_no_taste() -> None:
     none = History(**{name: np.array([]) for name in ("item_ids", *NONE)})
-    assert taste_of(PALATE, none, np.empty((0, 2), dtype=np.float32), np.array([], dtype=np.int64), NOW).vector is None
+    assert taste_of(RECIPE, none, np.empty((0, 2), dtype=np.float32), np.array([], dtype=np.int64), NOW).vector is None
 
 
 def test_the_same_moment_gives_the_same_taste() -> None:
     random = np.random.default_rng(0)
     vectors = random.standard_normal((50, 8)).astype(np.float32)
     rows = [{"completion": float(random.uniform()), "last_at": NOW - float(random.uniform(0, 500)) * DAY} for _ in range(50)]
-    first, second = (taste_of(PALATE, history(*rows), vectors, np.arange(50), NOW) for _ in range(2))
+    first, second = (taste_of(RECIPE, history(*rows), vectors, np.arange(50), NOW) for _ in range(2))
     assert first.vector is not None
     assert second.vector is not None
     assert (first.vector == second.vector).all()

@@ -35,3 +35,15 @@ ORDER BY CAST(v.target AS halfvec({dimension})) <#> (
     WHERE t.server_id = :server_id AND t.user_id = :user_id AND t.space_id = :space_id AND t.facet = 0
 )
 LIMIT {limit};
+
+-- name: item_ids_of
+SELECT external_id, item_id FROM entries WHERE server_id = :server_id AND item_id IS NOT NULL;
+
+-- name: forget_engagement
+DELETE FROM engagement WHERE server_id = :server_id;
+
+-- name: forget_all_tastes
+DELETE FROM tastes WHERE server_id = :server_id;
+
+-- name: forget_users
+DELETE FROM users WHERE server_id = :server_id;

@@ -1,23 +1,31 @@
 -- name: find_asker
 SELECT u.id AS user_id, u.name, u.is_disabled, u.is_opted_out, u.engagement_version, u.has_all_libraries,
        ARRAY(SELECT l.library_id FROM user_libraries l WHERE l.server_id = :server_id AND l.user_id = u.id) AS library_ids,
-       u.max_parental_age, u.blocked_tags, u.allowed_tags,
-       s.id AS space_id, s.shelf, s.dimension,
-       t.engagement_version AS taste_version, t.recipe, t.due_at, t.taste IS NOT NULL AS is_known, cardinality(t.item_ids) AS n_positive,
-       facets.labels, facets.shares,
+       u.max_parental_age, u.blocked_tags, u.allowed_tags, live.spaces,
        (SELECT l.id FROM libraries l WHERE l.server_id = :server_id AND l.external_id = :library) AS wanted_library_id
 FROM users u
-LEFT JOIN spaces s ON s.server_id = :server_id AND s.kind = 'text' AND s.status = 'live'
-LEFT JOIN tastes t ON t.server_id = :server_id AND t.user_id = u.id AND t.space_id = s.id AND t.facet = 0
-LEFT JOIN LATERAL (
-    SELECT array_agg(f.label ORDER BY f.facet) AS labels, array_agg(f.share ORDER BY f.facet) AS shares
-    FROM tastes f
-    WHERE f.server_id = :server_id AND f.user_id = u.id AND f.space_id = s.id AND f.facet > 0 AND f.computed_at = t.computed_at
-) AS facets ON true
+CROSS JOIN LATERAL (
+    SELECT jsonb_agg(jsonb_build_object(
+               'id', s.id, 'kind', s.kind, 'shelf', s.shelf, 'dimension', s.dimension, 'strength', coalesce((s.card->>'strength')::float8, 1),
+               'version', t.engagement_version, 'recipe', t.recipe, 'due_at', extract(epoch FROM t.due_at),
+               'is_known', t.taste IS NOT NULL, 'n_positive', cardinality(t.item_ids),
+               'labels', facets.labels, 'shares', facets.shares) ORDER BY s.kind) AS spaces
+    FROM spaces s
+    LEFT JOIN tastes t ON t.server_id = :server_id AND t.user_id = u.id AND t.space_id = s.id AND t.facet = 0
+    LEFT JOIN LATERAL (
+        SELECT jsonb_agg(f.label ORDER BY f.facet) AS labels, jsonb_agg(f.share ORDER BY f.facet) AS shares
+        FROM tastes f
+        WHERE f.server_id = :server_id AND f.user_id = u.id AND f.space_id = s.id AND f.facet > 0 AND f.computed_at = t.computed_at
+    ) AS facets ON true
+    WHERE s.server_id = :server_id AND s.status = 'live'
+) AS live
 WHERE u.server_id = :server_id AND u.external_id = :user AND u.name IS NOT NULL AND u.erased_at IS NULL;
 
--- name: find_live_space
-SELECT id, shelf, dimension FROM spaces WHERE server_id = :server_id AND kind = 'text' AND status = 'live';
+-- name: find_live_spaces
+SELECT id, kind, shelf, dimension, coalesce((card->>'strength')::float8, 1) AS strength
+FROM spaces
+WHERE server_id = :server_id AND status = 'live'
+ORDER BY kind;
 
 -- name: find_item_id
 -- Of any entry: a film or a series, a version of it, an episode.

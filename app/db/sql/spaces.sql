@@ -4,6 +4,12 @@ FROM spaces
 WHERE server_id = :server_id AND kind = :kind AND status = ANY (:statuses)
 ORDER BY id DESC;
 
+-- name: live_spaces
+SELECT id, server_id, kind, status, model_name, model_digest, template_version, dimension, shelf, centre, centre_source
+FROM spaces
+WHERE server_id = :server_id AND status = 'live'
+ORDER BY kind;
+
 -- name: create_space
 INSERT INTO spaces (server_id, kind, status, model_name, model_digest, template_version, dimension, shelf)
 VALUES (:server_id, :kind, 'building', :model_name, :model_digest, :template_version, :dimension, -:dimension)
@@ -70,6 +76,20 @@ FROM staged_vectors
 ORDER BY item_id
 ON CONFLICT (server_id, space_id, item_id, shelf) DO UPDATE SET
     target = excluded.target, norm = excluded.norm, text_digest = excluded.text_digest;
+
+-- name: create_staged_learned
+CREATE TEMP TABLE IF NOT EXISTS staged_learned (item_id bigint, history halfvec, target halfvec, is_predicted int) ON COMMIT DELETE ROWS;
+
+-- name: write_learned
+INSERT INTO item_vectors AS v (server_id, space_id, shelf, item_id, history, target, is_predicted)
+SELECT :server_id, :space_id, :shelf, item_id, history, target, is_predicted = 1
+FROM staged_learned
+ORDER BY item_id
+ON CONFLICT (server_id, space_id, item_id, shelf) DO UPDATE SET
+    history = excluded.history, target = excluded.target, is_predicted = excluded.is_predicted;
+
+-- name: set_card
+UPDATE spaces SET card = CAST(:card AS jsonb) WHERE server_id = :server_id AND id = :space_id;
 
 -- name: forget_missing_items
 DELETE FROM item_vectors v

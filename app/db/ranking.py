@@ -1,0 +1,161 @@
+"""Of what was found: how near each is to the tastes, its score, and the ranks that are wanted."""
+
+from app.db.searches import BLOCK, BRANCHES, MAX_FACETS, POPULAR, TITLE, Shape, in_space, taste_in
+
+# The nearest facet's part of a similarity; EXPERIMENTS, facets and prior.
+FACET_WEIGHT = 0.2
+# Reciprocal rank fusion (Cormack, Clarke and Buettcher 2009), with the constant of the paper; a title counts twice,
+# so that one of the first 62 titles that match stands before whatever only means the same.
+RRF = 60
+# The best of each facet are among the first BLOCK, so that there is something to balance (EXPERIMENTS, balance).
+FACET_QUOTA = 10
+BEST = "own_score DESC, place, popularity DESC, added_at DESC NULLS LAST, item_id"
+
+
+def wanted(shape: Shape) -> str:
+    """`wanted (space, facet, taste)`, by the space's number in the shape, facet 0 the whole; and
+    `liked (item_ids, item_weights)`, the heaviest items of the space that reasons are made in."""
+    if shape.is_given:
+        given = "\n    UNION ALL\n    ".join(
+            f"SELECT {number} AS space, (g.number - 1)::int AS facet, CAST(g.taste AS halfvec) AS taste\n"
+            f"    FROM unnest(CAST(:tastes_{number} AS text[])) WITH ORDINALITY AS g (taste, number)\n"
+            f"    WHERE g.number <= {MAX_FACETS + 1}"
+            for number in range(len(shape.spaces))
+        )
+        return f"""
+wanted AS MATERIALIZED (
+    {given}
+),
+liked AS MATERIALIZED (
+    SELECT CAST(:taste_item_ids AS bigint[]) AS item_ids, CAST(:taste_item_weights AS real[]) AS item_weights
+)"""
+    if shape.is_one_facet:
+        return f"""
+liked AS MATERIALIZED (
+    SELECT t.item_ids, t.item_weights, t.taste FROM tastes t WHERE {_mine(0)} AND t.facet = :only_facet
+),
+wanted AS MATERIALIZED (
+    SELECT 0 AS space, 0 AS facet, taste FROM liked
+)"""
+    stored = "\n    UNION ALL\n    ".join(
+        f"""SELECT {number} AS space, t.facet::int AS facet, t.taste
+    FROM tastes t
+    WHERE {_mine(number)} AND t.facet <= {MAX_FACETS} AND t.taste IS NOT NULL
+      AND t.computed_at = (SELECT w.computed_at FROM tastes w WHERE {_mine(number, "w")} AND w.facet = 0)"""
+        for number in range(len(shape.spaces))
+    )
+    return f"""
+liked AS MATERIALIZED (
+    SELECT t.item_ids, t.item_weights FROM tastes t WHERE {_mine(leading(shape))} AND t.facet = 0
+),
+wanted AS MATERIALIZED (
+    {stored}
+)"""
+
+
+def leading(shape: Shape) -> int:
+    """The space that reasons are made in: what people watched says more than what is written."""
+    found = shape.number("collab")
+    return 0 if found is None else found
+
+
+def ranked(shape: Shape) -> str:
+    """`page`: the wanted ranks of what was found, by block, then by score."""
+    columns, joins = _measures(shape) if shape.is_personal else ("", "")
+    text, collab = shape.number("text"), shape.number("collab")
+    if not shape.is_personal or text is None:
+        columns += ", NULL::float8 AS similarity, NULL::float8 AS nearest, NULL::int AS facet"
+    if not shape.is_personal or collab is None:
+        columns += ", NULL::float8 AS collab"
+    # Places of two lists are fused whole: only what is paged comes in blocks.
+    block = "0" if "title" in shape.search else f"(place - 1) / {BLOCK}"
+    return f"""
+pooled AS (
+    SELECT item_id, block, min(place) AS place,
+           bool_or({_is_of(text)}) AS is_near, bool_or({_is_of(collab)}) AS is_collab,
+           bool_or(branch = {POPULAR}) AS is_popular, bool_or(branch = {TITLE}) AS is_titled,
+           sum(CASE WHEN branch = {TITLE} THEN 2.0 ELSE 1.0 END / ({RRF} + place)) AS fused
+    FROM (SELECT *, min({block}) OVER (PARTITION BY item_id) AS block FROM found) AS f
+    -- What a deeper page finds of an item once more changes nothing of it.
+    WHERE {block} = block
+    GROUP BY item_id, block
+),
+measured AS (
+    SELECT f.*, i.prior, i.popularity, i.added_at{columns}
+    FROM pooled f
+    JOIN items i ON i.server_id = :server_id AND i.id = f.item_id{joins}
+),
+scored AS (
+    SELECT *, ({_score(shape)})::float8 AS own_score FROM measured
+),
+windowed AS (
+    SELECT *, {_window(shape)} AS window_number
+    FROM (SELECT *, {_rank_in_facet()} AS rank_in_facet FROM scored) AS s
+),
+ranked AS (
+    SELECT *, row_number() OVER best AS rank, min(own_score) OVER (best ROWS UNBOUNDED PRECEDING) AS score
+    FROM windowed
+    WINDOW best AS (ORDER BY window_number, {BEST})
+),
+page AS MATERIALIZED (
+    SELECT * FROM ranked WHERE rank > :first AND rank <= :last
+)"""
+
+
+def _measures(shape: Shape) -> tuple[str, str]:
+    """How near an item is in each space."""
+    columns = joins = ""
+    for number, space in enumerate(shape.spaces):
+        target = f"v{number}.target::halfvec({space.dimension})"
+        joins += f"\n    LEFT JOIN item_vectors v{number} ON {in_space(shape, number, f'v{number}')} AND v{number}.item_id = f.item_id"
+        if space.kind == "collab":
+            columns += f", -({target} <#> {taste_in(shape, number)}) AS collab"
+            continue
+        columns += ", m.similarity, m.nearest, m.facet"
+        joins += f"""
+    CROSS JOIN LATERAL (
+        SELECT max(s.similarity) FILTER (WHERE s.facet = 0) AS similarity,
+               max(s.similarity) FILTER (WHERE s.facet > 0) AS nearest,
+               (array_agg(s.facet ORDER BY s.similarity DESC) FILTER (WHERE s.facet > 0))[1] AS facet
+        FROM (SELECT w.facet, -({target} <#> w.taste::halfvec({space.dimension})) AS similarity
+              FROM wanted w WHERE w.space = {number}) AS s
+    ) AS m"""
+    return columns, joins
+
+
+def _is_of(number: int | None) -> str:
+    return "false" if number is None else f"branch >= {number * BRANCHES} AND branch < {(number + 1) * BRANCHES}"
+
+
+def _mine(number: int, alias: str = "t") -> str:
+    return f"{alias}.server_id = :server_id AND {alias}.user_id = :user_id AND {alias}.space_id = :space_id_{number}"
+
+
+def _score(shape: Shape) -> str:
+    if "title" in shape.search:
+        return "fused"
+    if shape.search == "popular":
+        return "popularity"
+    if not shape.is_personal:
+        return "1.0 / place"
+    parts = []
+    if shape.number("text") is not None:
+        parts.append(
+            f":text_weight * (coalesce(similarity, -1) + {FACET_WEIGHT} * coalesce(nearest - similarity, 0)) + :prior_weight * prior"
+        )
+    if shape.number("collab") is not None:
+        parts.append(":collab_weight * coalesce(collab, 0)")
+    if shape.is_blended:
+        parts.append(":household_weight * (popularity - prior)")
+    return " + ".join(parts)
+
+
+def _rank_in_facet() -> str:
+    return f"CASE WHEN is_near AND facet IS NOT NULL THEN row_number() OVER (PARTITION BY block, is_near, facet ORDER BY {BEST}) END"
+
+
+def _window(shape: Shape) -> str:
+    """Which BLOCK of ranks an item is in: those are put in order, each by itself, once the items are known."""
+    if "title" in shape.search or (not shape.is_personal and shape.search != "popular"):
+        return f"(row_number() OVER (ORDER BY {BEST}) - 1) / {BLOCK}"
+    return f"(row_number() OVER (ORDER BY block, coalesce(rank_in_facet <= {FACET_QUOTA}, false) DESC, {BEST}) - 1) / {BLOCK}"

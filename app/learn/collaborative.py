@@ -1,0 +1,57 @@
+"""The next-item model as a recommender among others: scores by matrix, as no database is asked."""
+
+import numpy as np
+
+from app.learn.events import Case, Events, Floats, Ints
+from app.learn.next_item import Parameters, learn, predictor
+from app.learn.ranking import histories, popularity_of, ranked
+
+# What a rating says beside having been watched: a rating of 7 counts as one whole watching.
+USUAL_RATING, RATING_SLOPE = 7.0, 0.05
+
+
+class NextItem:
+    """`rank` None: the whole predictor, nothing left out."""
+
+    def __init__(self, rank: int | None = None, parameters: Parameters | None = None) -> None:
+        self.name = "next-item" if rank is None else f"next-item rank {rank}"
+        self._rank, self._parameters = rank, parameters or Parameters()
+
+    def fit(self, train: Events) -> None:
+        seen = weighed(train)
+        self._popularity = popularity_of(train)
+        if self._rank is None:
+            self._whole = _whole(seen, self._parameters)
+        else:
+            self._vectors = learn(seen, Parameters(**vars(self._parameters) | {"rank": self._rank}))
+
+    def recommend(self, cases: list[Case], n: int) -> Ints:
+        return ranked(self._scores, self._popularity, cases, n)
+
+    def _scores(self, cases: list[Case]) -> Floats:
+        tastes = histories(cases, len(self._popularity), self._weights)
+        if self._rank is None:
+            return np.asarray(tastes @ self._whole, dtype=np.float32)
+        return np.asarray((tastes @ self._vectors.history) @ self._vectors.target.T, dtype=np.float32)
+
+    def _weights(self, case: Case) -> Floats:
+        newest_first = np.arange(len(case.history), 0, -1.0)
+        return np.asarray(newest_first**-self._parameters.order_decay * interest(case.ratings), dtype=np.float32)
+
+
+def weighed(train: Events) -> Events:
+    """The same events, counting as their ratings say."""
+    weights = train.weights * interest(train.ratings)
+    return Events(train.users, train.items, train.ratings, weights.astype(np.float32), train.n_users, train.n_items)
+
+
+def interest(ratings: Floats) -> Floats:
+    return np.asarray(np.where(np.isnan(ratings), 1.0, 1 + RATING_SLOPE * (ratings - USUAL_RATING)), dtype=np.float32)
+
+
+def _whole(seen: Events, parameters: Parameters) -> Floats:
+    warm, items = np.unique(seen.items, return_inverse=True)
+    _, both = predictor(items, seen.users, seen.weights.astype(np.float64), len(warm), parameters)
+    whole = np.zeros((seen.n_items, seen.n_items), dtype=np.float32)
+    whole[np.ix_(warm, warm)] = both
+    return whole

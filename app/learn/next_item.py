@@ -1,0 +1,184 @@
+"""Item vectors learned from what people watched after what: closed-form, and searched by one inner product.
+
+At every moment of every history, h is what was watched before it (the k-th newest item weighs k^-order_decay) and y what comes next
+((f+1)^-next_decay for the f-th). B = (H'H + ridge I)^-1 H'Y predicts y (FINDINGS 2). An item-to-item ridge (EASE, Steck 2019) of the same
+events is added to B at `item_share` of its spread; the sum is better than each. Of the sum the r directions that carry most of its
+predictions are kept (reduced-rank regression, Izenman 1975), with targets scaled by popularity^-popularity_exponent before and back after.
+
+taste = sum of weight * history vector; score(j) = taste . target(j). Targets are whitened, so that over all items the scores of a taste of
+unit length have a root mean square of 1.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.linalg
+
+from app.learn.events import Events
+from app.types import Progress, unseen
+
+Doubles = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+# Arrays of n_items x n_items float64 that are held at once, and what else takes room beside them.
+N_SQUARES = 4.5
+# Pairs that are added up at once.
+CHUNK = 4_000_000
+# Of the randomised range finder (Halko, Martinsson and Tropp 2011).
+OVERSAMPLING, N_ITERATIONS, SEED = 64, 6, 0
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Chosen in EXPERIMENTS, collab."""
+
+    order_decay: float = 0.9
+    n_before: int = 50
+    n_next: int = 7
+    next_decay: float = 0.85
+    ridge: float = 200.0
+    item_ridge: float = 500.0
+    item_share: float = 0.6
+    popularity_exponent: float = 0.3
+    rank: int = 256
+
+
+@dataclass(frozen=True)
+class ItemVectors:
+    """`history` and `target` of shape (n_items, r); zeros for an item without events. `n_events` (n_items,)."""
+
+    history: Floats
+    target: Floats
+    n_events: Ints
+
+
+def bytes_needed(n_items: int) -> int:
+    """What `learn` takes at its highest, for so many items with events."""
+    return int(N_SQUARES * 8 * n_items**2)
+
+
+def learn(events: Events, parameters: Parameters, progress: Progress = unseen) -> ItemVectors:
+    """Deterministic. Items without events are no part of the solve."""
+    n_events = np.bincount(events.items[events.weights > 0], minlength=events.n_items)
+    warm = np.flatnonzero(n_events)
+    position = np.full(events.n_items, -1)
+    position[warm] = np.arange(len(warm))
+    kept = events.weights > 0
+    items, users, weights = position[events.items[kept]], events.users[kept], events.weights[kept].astype(np.float64)
+    rank = min(parameters.rank, len(warm))
+    history, target = np.zeros((events.n_items, rank), np.float32), np.zeros((events.n_items, rank), np.float32)
+    if rank:
+        factor, both = predictor(items, users, weights, len(warm), parameters, progress)
+        history[warm], target[warm] = reduced(factor, both, n_events[warm], parameters, rank)
+    progress(4, 4)
+    return ItemVectors(history, target, n_events)
+
+
+def predictor(
+    items: Ints, users: Ints, weights: Doubles, n_items: int, parameters: Parameters, progress: Progress = unseen
+) -> tuple[Doubles, Doubles]:
+    """(L, B): the Cholesky factor of H'H + ridge I, lower, and the summed predictor; both of shape (n_items, n_items)."""
+    progress(0, 4)
+    gram, cross = moments(items, users, weights, n_items, parameters)
+    progress(1, 4)
+    gram[np.diag_indices(n_items)] += parameters.ridge
+    factor, _ = scipy.linalg.cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
+    both = scipy.linalg.cho_solve((factor, True), cross, overwrite_b=True, check_finite=False)
+    progress(2, 4)
+    if parameters.item_share:
+        between = item_to_item(items, users, weights, n_items, parameters.item_ridge)
+        between *= parameters.item_share * _spread(factor, both) / max(_spread(factor, between), 1e-12)
+        both += between
+    progress(3, 4)
+    return factor, both
+
+
+def reduced(factor: Doubles, both: Doubles, n_events: Ints, parameters: Parameters, rank: int) -> tuple[Floats, Floats]:
+    """History and whitened target vectors, of shape (n_items, rank)."""
+    from sklearn.utils.extmath import randomized_svd
+
+    scale = np.maximum(n_events, 1.0) ** -parameters.popularity_exponent
+    # The histories' second moment is L L', so that |L' B x| is what B x spreads over them.
+    spread = scipy.linalg.blas.dtrmm(1.0, factor, both * scale, lower=1, trans_a=1, overwrite_b=1)
+    _, _, directions = randomized_svd(
+        spread, rank, n_oversamples=OVERSAMPLING, n_iter=N_ITERATIONS, power_iteration_normalizer="QR", random_state=SEED
+    )
+    history, target = both @ (directions * scale).T, directions.T / scale[:, None]
+    whiten = np.linalg.cholesky(target.T @ target / len(target))
+    target = scipy.linalg.solve_triangular(whiten, target.T, lower=True, check_finite=False).T
+    history = history @ whiten
+    # Of no matter to a taste, which is brought to unit length, but half precision has no room for small numbers.
+    history /= max(float(np.sqrt(np.mean(history**2))), 1e-12)
+    return history.astype(np.float32), target.astype(np.float32)
+
+
+def moments(items: Ints, users: Ints, weights: Doubles, n_items: int, parameters: Parameters) -> tuple[Doubles, Doubles]:
+    """(H'H, H'Y), summed by how far apart two events of a history are: no row of H is ever made. In column order, as LAPACK wants them."""
+    kernel = np.arange(1.0, parameters.n_before + 1) ** -parameters.order_decay
+    ahead = np.arange(1.0, parameters.n_next + 1) ** -parameters.next_decay
+    gram, cross = np.zeros(n_items * n_items), np.zeros(n_items * n_items)
+    n_left = np.searchsorted(users, users, side="right") - np.arange(len(users)) - 1
+    for gap in range(len(kernel) + len(ahead)):
+        for older in _chunks(np.flatnonzero(n_left >= gap)):
+            newer = older + gap
+            pair, weight = items[newer] * n_items + items[older], weights[older] * weights[newer]
+            if gap < len(kernel):
+                # Both are in the history of each of the n_left moments that follow, as long as the older one reaches.
+                reach = np.concatenate([[0.0], np.cumsum(kernel[: len(kernel) - gap] * kernel[gap:])])
+                # An event meets itself once, where two are added with what they are transposed.
+                reach *= 0.5 if gap == 0 else 1.0
+                np.add.at(gram, pair, reach[np.minimum(n_left[newer], len(kernel) - gap)] * weight)
+            if gap > 0:
+                back = np.arange(max(1, gap - len(ahead) + 1), min(gap, len(kernel)) + 1)
+                np.add.at(cross, pair, (kernel[back - 1] * ahead[gap - back]).sum() * weight)
+    square = gram.reshape(n_items, n_items)
+    for rows in _blocks(n_items):
+        # Above the diagonal only what lies right of these rows is still to be added.
+        both = square[rows, rows.start :] + square[rows.start :, rows].T
+        square[rows, rows.start :] = both
+        square[rows.start :, rows] = both.T
+    return square.T, cross.reshape(n_items, n_items).T
+
+
+def item_to_item(items: Ints, users: Ints, weights: Doubles, n_items: int, ridge: float) -> Doubles:
+    """EASE (Steck 2019): each item from all others, closed form, a zero diagonal."""
+    import scipy.sparse
+
+    matrix = scipy.sparse.csr_matrix((weights, (users, items)), shape=(int(users.max()) + 1, n_items))
+    transposed, gram = matrix.T.tocsr(), np.empty((n_items, n_items), order="F")
+    for columns in _blocks(n_items):
+        gram[:, columns] = transposed @ matrix[:, columns].toarray()
+    gram[np.diag_indices(n_items)] += ridge
+    factor, _ = scipy.linalg.cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
+    inverse, _ = scipy.linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
+    for rows in _blocks(n_items):
+        # Only what is below the diagonal was computed.
+        inverse[rows, rows.start :] = np.tril(inverse[rows.start :, rows]).T
+        inverse[rows, rows] += np.tril(inverse[rows, rows].T, -1)
+    inverse /= -np.diag(inverse).copy()
+    inverse[np.diag_indices(n_items)] = 0
+    return np.asarray(inverse)
+
+
+def _spread(factor: Doubles, weights: Doubles) -> float:
+    """The root of the mean squared prediction over histories, from a few random ones of their second moment."""
+    drawn = np.random.default_rng(SEED).standard_normal((32, len(factor)))
+    return float(np.sqrt(np.mean(((drawn @ np.tril(factor).T) @ weights) ** 2)))
+
+
+def _chunks(positions: Ints) -> Iterator[Ints]:
+    for start in range(0, len(positions), CHUNK):
+        yield positions[start : start + CHUNK]
+
+
+def _blocks(n: int) -> Iterator[slice]:
+    for start in range(0, n, 1024):
+        yield slice(start, min(start + 1024, n))
+
+
+def largest_solve(memory_bytes: int) -> int:
+    """How many items fit into so much memory."""
+    return int((memory_bytes / (8 * N_SQUARES)) ** 0.5)

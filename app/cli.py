@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from app.commands import bench, evaluate, imports, keys, service, work
+from app.commands import bench, evaluate, imports, keys, packs, service, work
 from app.errors import PalateError
 
 app = typer.Typer(
@@ -14,6 +14,7 @@ service.add_to(app)
 work.add_to(app)
 app.add_typer(keys.app, name="keys")
 app.add_typer(imports.app, name="import")
+app.add_typer(packs.app, name="pack")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(bench.app, name="bench")
 

@@ -8,13 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from app.connect.importing import Import
 from app.connect.movielens import read_movielens
+from app.db import Engine
+from app.db.events import read_bodies, read_engagement
 from app.errors import BadInput
 from app.learn.events import Events, Floats
 from app.learn.text_encoder import TextEncoder, locate_model
 from app.learn.text_template import item_text
-from app.types import SignalRow
+from app.types import Server, SignalRow
+from jobs.learn_collab import read_events
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,14 @@ class Library:
 def read_movielens_events(folder: Path, metadata: Path | None, embedding_model: str) -> tuple[Events, Library]:
     """Ratings whose order within their user is known, and the films they name. Raises BadInput."""
     data = read_movielens(folder, metadata)
+    found = events_in(data, embedding_model)
+    if found is None:
+        raise BadInput(f"{folder} holds no rating of a known film whose order is known (a timestamp, or seq_in_user in ratings.parquet).")
+    return found
+
+
+def events_in(data: Import, embedding_model: str) -> tuple[Events, Library] | None:
+    """The same of what was read; None where nothing is left."""
     bodies = {row.external_id: json.loads(row.body) for row in data.items}
     rows: dict[tuple[int, int], tuple[float, float | None]] = {}
     for signal in data.signals:
@@ -53,7 +66,7 @@ def read_movielens_events(folder: Path, metadata: Path | None, embedding_model: 
             if key not in rows or moment >= rows[key][0]:
                 rows[key] = moment, signal.value
     if not rows:
-        raise BadInput(f"{folder} holds no rating of a known film whose order is known (a timestamp, or seq_in_user in ratings.parquet).")
+        return None
     users, items = np.array(list(rows), dtype=np.int64).T
     moments, ratings = np.array(list(rows.values()), dtype=np.float64).T
     # Stable, so that ratings of one second stay in the order of the file.
@@ -70,3 +83,15 @@ def _moment(signal: SignalRow) -> float | None:
     if signal.signal_order is not None:
         return float(signal.signal_order)
     return None if signal.at is None else signal.at.timestamp()
+
+
+def read_server_events(engine: Engine, server: Server, embedding_model: str) -> tuple[Events, npt.NDArray[np.float64], Library]:
+    """What a server's people watched, when (seconds, NaN where unknown; shape (n,)), and its items. Raises BadInput."""
+    with engine.begin() as connection:
+        rows = read_engagement(connection, server.id)
+        bodies = read_bodies(connection, server.id, np.unique(rows["item_id"]).tolist())
+    rows = rows[np.isin(rows["item_id"], list(bodies))]
+    if not len(rows):
+        raise BadInput(f"Nothing was watched on {server.external_id} yet.")
+    item_ids, seen = read_events(rows, None)
+    return seen, rows["last_at"], Library([bodies[item_id] for item_id in item_ids.tolist()], embedding_model)

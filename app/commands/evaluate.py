@@ -1,4 +1,4 @@
-"""palate evaluate movielens
+"""palate evaluate movielens, server
 
 What measures is imported where it is used: the web process is started by the same command line, and has no use for scipy.
 """
@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.commands.bench import scratch_engines
-from app.commands.session import shown_progress, write_json
+from app.commands.session import chosen_servers, command_engine, shown_progress, write_json
 from app.logs import configure_logs
 from app.settings import Settings
 
@@ -66,6 +66,42 @@ def movielens(
         chosen = recommenders(names, stack)
         progress = stack.enter_context(shown_progress("Measuring"))
         report = evaluate(f"movielens {folder.resolve().name}", protocol.value, events, library, chosen, seed, progress)
+    write_json(json, report)
+    show(report)
+    if chart is not None:
+        from app.commands.evaluation_chart import draw_chart
+
+        draw_chart(report, chart)
+
+
+@app.command()
+def server(
+    server: Annotated[str, typer.Argument(metavar="SERVER_ID", help="The server whose people are asked.")],
+    only: Annotated[str | None, typer.Option(metavar="NAME,...", help="Only these recommenders.")] = None,
+    share: Annotated[
+        float, typer.Option(min=0.01, max=0.5, help="How much of the time that was watched in is held out, from its end.")
+    ] = 0.1,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    chart: Annotated[Path | None, typer.Option(help="Draw NDCG@10 with its intervals into this file (.png or .svg).")] = None,
+    json: Annotated[Path | None, typer.Option("--json", help="Write the results to this file.")] = None,
+) -> None:
+    """Recommenders side by side on what a server's own people watched last, in a scratch database.
+
+    Example: palate evaluate server demo --only popularity,"fused (served)" --json demo.json
+    """
+    from app.learn.splits import by_time
+    from jobs.evaluate import evaluate_tasks
+    from jobs.evaluation_data import read_server_events
+
+    names = chosen_names(only)
+    check_chart(chart)
+    with command_engine() as (settings, engine):
+        [found] = chosen_servers(engine, server)
+        events, at, library = read_server_events(engine, found, settings.embedding_model)
+    with contextlib.ExitStack() as stack:
+        chosen = recommenders(names, stack)
+        progress = stack.enter_context(shown_progress("Measuring"))
+        report = evaluate_tasks(f"server {server}", "server", events, by_time(events, at, share), library, chosen, seed, progress)
     write_json(json, report)
     show(report)
     if chart is not None:

@@ -1,4 +1,4 @@
-"""palate worker, embed"""
+"""palate worker, embed, learn"""
 
 import contextlib
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ import typer
 
 from app.commands.session import chosen_servers, command_engine, shown_progress
 from app.db.servers import find_user_id
-from app.errors import BadInput, UnknownUser
+from app.errors import BadInput, NothingToLearn, UnknownUser
 from jobs.embed_items import embed_items
 from jobs.refresh_tastes import refresh_tastes, refresh_user
 from jobs.worker import run_worker
@@ -17,6 +17,7 @@ from jobs.worker import run_worker
 def add_to(app: typer.Typer) -> None:
     app.command()(worker)
     app.command()(embed)
+    app.command()(learn)
 
 
 def worker() -> None:
@@ -53,3 +54,28 @@ def embed(
             with shown_progress(f"Tastes of {chosen.external_id}") as progress:
                 n_tastes = refresh_tastes(engine, chosen.id, now, progress)
             print(f"{chosen.external_id}: {done.n_encoded:,} items embedded, {n_tastes:,} tastes computed")
+
+
+def learn(
+    server: Annotated[str | None, typer.Option(help="Only this server.")] = None,
+    memory: Annotated[float | None, typer.Option(min=0.01, help="Gigabytes it may take; by default half of what is free.")] = None,
+) -> None:
+    """Learn item vectors from what people watched after what, and search by them from then on.
+
+    Example: palate learn --server demo
+    """
+    # Here: the web process is started by the same command line, and has no use for scipy.
+    from jobs.learn_collab import learn_collab
+
+    with command_engine() as (_, engine):
+        for chosen in chosen_servers(engine, server):
+            now = datetime.now(UTC)
+            try:
+                with shown_progress(f"Learning from {chosen.external_id}") as progress:
+                    done = learn_collab(engine, chosen, now, progress, memory_bytes=None if memory is None else int(memory * 1024**3))
+            except NothingToLearn:
+                if server is not None:
+                    raise
+                print(f"{chosen.external_id}: too little was watched to learn from")
+                continue
+            print(f"{chosen.external_id}: learned from {done.n_events:,} watched titles, vectors of {done.n_items:,} items")

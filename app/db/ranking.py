@@ -140,9 +140,7 @@ def _score(shape: Shape) -> str:
         return "1.0 / place"
     parts = []
     if shape.number("text") is not None:
-        parts.append(
-            f":text_weight * (coalesce(similarity, -1) + {FACET_WEIGHT} * coalesce(nearest - similarity, 0)) + :prior_weight * prior"
-        )
+        parts.append(f"coalesce(similarity, -1) + {FACET_WEIGHT} * coalesce(nearest - similarity, 0) + :prior_weight * prior")
     if shape.number("collab") is not None:
         parts.append(":collab_weight * coalesce(collab, 0)")
     if shape.is_blended:

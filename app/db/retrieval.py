@@ -20,10 +20,8 @@ from app.types import BasedOn, Candidate, Server, SpaceInUse
 # known of a taste (EXPERIMENTS, the household).
 HOUSEHOLD_WEIGHT = 0.25
 MORE_WITHOUT_EVIDENCE = 0.25
-# What one standard deviation in the space learned from behaviour adds, where the space is fully to be trusted, and what the other parts
-# keep beside it (EXPERIMENTS, fused).
-COLLAB_WEIGHT = 0.15
-TEXT_BESIDE = PRIOR_BESIDE = HOUSEHOLD_BESIDE = 0.5
+# What one standard deviation in the space learned from behaviour adds, where the space is fully to be trusted (EXPERIMENTS, fused).
+COLLAB_WEIGHT = 0.2
 RECENT = timedelta(days=30)
 LONG_AGO = timedelta(days=180)
 GIVEN_UP = timedelta(days=7)
@@ -60,12 +58,10 @@ def retrieve(connection: Connection, server: Server, question: Question, *, firs
 
 def _personal_values(question: Question, shape: Shape) -> dict[str, Any]:
     values: dict[str, Any] = {"explain": question.explain}
-    collab = question.asker.spaces["collab"] if shape.number("collab") is not None else None
-    trust = 0.0 if collab is None else collab.strength
-    if collab is not None:
-        values["collab_weight"] = COLLAB_WEIGHT * trust
+    if shape.number("collab") is not None:
+        values["collab_weight"] = COLLAB_WEIGHT * question.asker.spaces["collab"].strength
     if shape.number("text") is not None:
-        values |= {"text_weight": 1 - trust * (1 - TEXT_BESIDE), "prior_weight": question.prior_weight * (1 - trust * (1 - PRIOR_BESIDE))}
+        values["prior_weight"] = question.prior_weight
     if shape.is_one_facet:
         values["only_facet"] = question.only_facet
     if question.given is not None:
@@ -76,7 +72,7 @@ def _personal_values(question: Question, shape: Shape) -> dict[str, Any]:
     if shape.is_blended:
         assert question.evidence is not None
         lack = max(1 - question.evidence / ENOUGH_EVIDENCE, 0)
-        values["household_weight"] = (HOUSEHOLD_WEIGHT + MORE_WITHOUT_EVIDENCE * lack) * (1 - trust * (1 - HOUSEHOLD_BESIDE))
+        values["household_weight"] = HOUSEHOLD_WEIGHT + MORE_WITHOUT_EVIDENCE * lack
     return values
 
 

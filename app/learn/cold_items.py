@@ -12,7 +12,10 @@ Flags = npt.NDArray[np.bool_]
 # Below so many watched items there is nothing to learn a map from.
 MIN_WARM = 50
 # Chosen in EXPERIMENTS, cold items.
-RIDGE = 3.0
+RIDGE = 0.3
+# How far a predicted item's scores spread over the tastes there are, among those of watched items. A prediction is a mean and lies short:
+# left as it is it is found less often than by chance.
+LEVEL = 0.75
 # An item watched this often counts as half as much as one watched by everybody: its vector is half noise.
 HALF_KNOWN = 5.0
 
@@ -40,4 +43,14 @@ def predict_cold(text: Floats, has_text: Flags, history: Floats, target: Floats,
     weights = np.linalg.solve(gram, weighted.T @ both[warm])
     both[cold] = known[cold] @ weights
     rank = history.shape[1]
+    if cold.sum() <= warm.sum():
+        # Where hardly anything was watched, that nobody watched an item says nothing, and there are too many of them.
+        spread = _spread(both[:, rank:], history[warm].astype(np.float64))
+        both[cold, rank:] *= (np.quantile(spread[warm], LEVEL) / np.maximum(spread[cold], 1e-9))[:, None]
     return Predicted(both[:, :rank].astype(np.float32), both[:, rank:].astype(np.float32), cold)
+
+
+def _spread(target: npt.NDArray[np.float64], tastes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The root mean square of each item's score over these tastes."""
+    moment = tastes.T @ tastes / len(tastes)
+    return np.asarray(np.sqrt(np.maximum(np.einsum("ij,ij->i", target @ moment, target), 0)))

@@ -43,7 +43,7 @@ class Parameters:
     item_ridge: float = 500.0
     item_share: float = 0.6
     popularity_exponent: float = 0.3
-    rank: int = 256
+    rank: int = 512
 
 
 @dataclass(frozen=True)

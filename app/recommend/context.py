@@ -1,7 +1,7 @@
 """Who asks and what is known of their taste at this moment: the stored one, or one computed for this request."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.db import Connection
@@ -48,6 +48,9 @@ def find_context(connection: Connection, server: Server, user: str, library: str
         raise UserDisabled
     if library is not None and asker.library_id is None:
         raise UnknownLibrary
+    if server.settings.get("preset") == "streamystats":
+        # Who wants today's behaviour is answered from text alone.
+        asker = replace(asker, spaces={kind: space for kind, space in asker.spaces.items() if kind == "text"})
     viewer = asker.viewer
     if not asker.spaces or viewer.is_opted_out:
         return Context(asker, None, (), evidence=0)

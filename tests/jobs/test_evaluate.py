@@ -1,13 +1,16 @@
 """`palate evaluate movielens` from the files to the report, and what a recommender is not let get away with."""
 
 import json
+import logging
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+import structlog
 from typer.testing import CliRunner, Result
 
 from app.cli import app
@@ -22,6 +25,15 @@ from tests.learn.invented import case_of, events_of, two_tastes
 
 FAST = "popularity,item-knn,ease,ease (recency)"
 FIGURES = ("ndcg@10", "recall@20", "hr@10", "mrr@20", "coverage@10")
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """A command sends its logs to its own output, which is closed after it."""
+    configuration, handlers = structlog.get_config(), logging.root.handlers[:]
+    yield
+    structlog.configure(**configuration)
+    logging.root.handlers[:] = handlers
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,8 @@ Space = Literal["exact", "indexed", "none"]
 N_TITLES = 80
 # Of all titles: what a person watched, more or less, and what they said something of; of those with a vector.
 SHARES_WATCHED, SHARE_JUDGED, WITH_VECTOR = (0.03, 0.35, 0.35), 0.15, 0.9
+# Of all worlds, those with a space learned from behaviour, beside text or without it.
+WITH_COLLAB = 0.6
 DIMENSION = 16
 ITEMS_SQL = """
     SELECT i.id, i.genres, e.external_id
@@ -109,6 +111,8 @@ class World:
         self.tell("signals", *signals)
         if space != "none":
             self._plant_vectors(spaces.OWN_PARTITION_FROM + 1 if space == "indexed" else n_titles)
+        if random.random() < WITH_COLLAB:
+            self._plant_collab(spaces.OWN_PARTITION_FROM + 1 if space == "indexed" else n_titles)
         refresh_tastes(self.engine, self.house.server_id, datetime.now(UTC), unseen)
 
     def _plant_vectors(self, n_items_to_be: int) -> None:
@@ -129,6 +133,21 @@ class World:
             spaces.go_live(connection, space, datetime.now(UTC))
         self.vectors = {self.oracle.title_of[row.external_id]: vector for row, vector in zip(rows, vectors, strict=True)}
         self._remember_queries(_unit(chance.standard_normal((40, DIMENSION))))
+
+    def _plant_collab(self, n_items_to_be: int) -> None:
+        """As if learned from what was watched, for most titles."""
+        chance = np.random.default_rng(self.random.randrange(2**32))
+        with self.engine.begin() as connection:
+            server_id = self.house.server_id
+            rows = connection.execute(text(ITEMS_SQL), {"server_id": server_id}).all()
+            rows = self.random.sample(rows, int(len(rows) * WITH_VECTOR))
+            history, target = chance.standard_normal((2, len(rows), DIMENSION // 2)).astype(np.float32)
+            space = spaces.create_space(connection, server_id, "collab", "planted", self.name, 1, DIMENSION // 2, n_items_to_be)
+            spaces.set_card(connection, space, {"strength": self.random.choice([0.1, 0.9])})
+            item_ids, is_predicted = np.array([row.id for row in rows]), chance.random(len(rows)) < 0.3
+            spaces.write_learned_vectors(connection, space, item_ids, history, target, is_predicted)
+            spaces.index_space(connection, space)
+            spaces.go_live(connection, space, datetime.now(UTC))
 
     def _remember_queries(self, vectors: Any) -> None:
         """As if the text model had answered these lately: no model is loaded here."""

@@ -214,3 +214,9 @@ SELECT s.user_id, d.item_id FROM entries_due d JOIN signals s ON s.server_id = :
 
 -- name: count_changed
 SELECT count(*) FILTER (WHERE is_new) AS created, count(*) FILTER (WHERE NOT is_new) AS updated FROM changed;
+
+-- name: read_bodies
+SELECT i.id, e.body
+FROM items i
+JOIN entries e ON e.server_id = i.server_id AND e.id = i.entry_id
+WHERE i.server_id = :server_id AND i.id = ANY (CAST(:item_ids AS bigint[])) AND e.body IS NOT NULL;

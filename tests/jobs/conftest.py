@@ -1,0 +1,29 @@
+"""What the tests of packs share."""
+
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from app.connect.pack import Pack, read_pack, write_pack
+from app.db import Engine
+from app.types import Server, unseen
+from jobs.packs import build_from_movielens
+from tests.jobs.films import FEW, Home, write_movielens
+
+
+@pytest.fixture(scope="session")
+def movielens(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_movielens(tmp_path_factory.mktemp("ml-made-up"))
+
+
+@pytest.fixture(scope="session")
+def pack(movielens: Path, tmp_path_factory: pytest.TempPathFactory) -> Pack:
+    file = tmp_path_factory.mktemp("packs") / "made-up.pack"
+    write_pack(build_from_movielens(movielens, unseen, parameters=FEW), file)
+    return read_pack(file)
+
+
+@pytest.fixture
+def home(engine: Engine, server: Server, now: datetime) -> Home:
+    return Home(engine, server, now)

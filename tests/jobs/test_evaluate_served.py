@@ -1,0 +1,94 @@
+"""Served rows ask the real statement: what it answers is what the matrix says, where nothing else has a word."""
+
+import json
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from app.db import Engine
+from app.db.engine import serving_engine, working_engine
+from app.db.scratch import scratch_database
+from app.learn.collaborative import NextItem
+from app.learn.events import Task
+from app.learn.next_item import Parameters
+from app.types import Server, unseen
+from jobs.evaluate import compare
+from jobs.evaluate_served import SERVED, Served, served_recommenders
+from jobs.evaluation_data import Library, read_server_events
+from migrations.migrate import migrate
+from tests.learn.invented import case_of, two_tastes
+
+PARAMETERS = Parameters(rank=6)
+N_ITEMS = 40
+
+
+@pytest.fixture(scope="module")
+def engines(postgres_url: str) -> Iterator[tuple[Engine, Engine]]:
+    with scratch_database(postgres_url) as url:
+        work, serve = working_engine(url), serving_engine(url, 1)
+        migrate(work)
+        yield work, serve
+        work.dispose()
+        serve.dispose()
+
+
+@pytest.fixture(scope="module")
+def library() -> Library:
+    made = Library([{"item_id": f"f{number}", "type": "movie", "name": f"Film {number}"} for number in range(N_ITEMS)], "none")
+    vectors = np.random.default_rng(2).standard_normal((N_ITEMS, 12)).astype(np.float32)
+    vars(made)["text_vectors"] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return made
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    train = two_tastes(n_items=N_ITEMS)
+    # One who was learned from, one who was not.
+    mine = train.items[train.users == 0].tolist()
+    return Task(train, [case_of(0, mine, [mine[0]]), case_of(60, [1, 3, 5, 7, 9, 11], [13])])
+
+
+def served(name: str, engines: tuple[Engine, Engine], library: Library) -> Served:
+    found = served_recommenders(*engines, PARAMETERS)[name]("last-tenth", library)
+    assert isinstance(found, Served)
+    return found
+
+
+def test_the_statement_answers_what_the_matrix_says(engines: tuple[Engine, Engine], library: Library, task: Task) -> None:
+    by_matrix = NextItem(6, PARAMETERS)
+    by_matrix.fit(task.train)
+    asked = served("collab (served)", engines, library)
+    asked.fit(task.train)
+    for expected, found in zip(by_matrix.recommend(task.cases, 8).tolist(), asked.recommend(task.cases, 8).tolist(), strict=True):
+        # Half precision may turn a near tie.
+        assert len(set(expected) & set(found)) >= 7
+        assert expected[0] == found[0]
+
+
+@pytest.mark.parametrize("name", list(SERVED))
+def test_a_served_list_is_full_and_holds_nothing_seen(name: str, engines: tuple[Engine, Engine], library: Library, task: Task) -> None:
+    report = compare([task], "last-tenth", library, {name: lambda _p, _l: served(name, engines, library)}, 0, unseen)
+    assert [row["recommender"] for row in report["results"]] == [name]
+    asked = served(name, engines, library)
+    asked.fit(task.train)
+    assert (asked.recommend(task.cases, 20) >= 0).all()
+    assert json.dumps(report)
+
+
+def test_who_belongs_to_a_side_is_shown_it(engines: tuple[Engine, Engine], library: Library, task: Task) -> None:
+    asked = served("fused (served)", engines, library)
+    asked.fit(task.train)
+    lists = asked.recommend(task.cases, 10)
+    assert (lists[0, :5] % 2 == 0).sum() >= 4
+    assert (lists[1, :5] % 2 == 1).sum() >= 4
+
+
+def test_a_server_is_read_in_the_order_of_its_watching(engine: Engine, demo_server: Server) -> None:
+    seen, at, library = read_server_events(engine, demo_server, "none")
+    assert len(seen) == len(at)
+    assert seen.n_items == len(library.bodies)
+    for user in range(seen.n_users):
+        mine = at[(seen.users == user) & (seen.weights > 0)]
+        mine = mine[~np.isnan(mine)]
+        assert (np.diff(mine) >= 0).all()

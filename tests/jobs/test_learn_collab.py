@@ -1,0 +1,172 @@
+"""A collab space from the first play to the answer: learned, live, fresh, explained, and nobody's who did not agree."""
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+
+from app.db import Engine, events, spaces
+from app.db.tastes import write_statistics
+from app.errors import NothingToLearn
+from app.learn.next_item import Parameters
+from app.recommend.context import find_context
+from app.recommend.pipeline import recommend
+from app.types import Filters, Server, Slate, unseen
+from jobs.learn_collab import learn_collab, most_watched, read_events
+from jobs.refresh_tastes import refresh_tastes
+from tests.db.household import House, film, play, user
+
+N_FILMS, N_PEOPLE = 40, 24
+FEW = Parameters(rank=8)
+
+
+class Town:
+    """People of two tastes: who likes one even film likes the others, in their order; likewise odd ones. Nobody's text is known."""
+
+    def __init__(self, engine: Engine, server: Server, now: datetime) -> None:
+        self.engine, self.server, self.now = engine, server, now
+        self.house = House(engine, server.id)
+        self.house.tell("items", [film(f"f{number}", runtime_seconds=6000, library_id="l") for number in range(N_FILMS)])
+        self.house.tell("users", [user(f"u{number}") for number in range(N_PEOPLE)] + [user("new")])
+        for number in range(N_PEOPLE):
+            side = number % 2
+            for step in range(10):
+                self.watch(f"u{number}", f"f{(side + 2 * (number // 2 + step)) % N_FILMS}", 20 - step)
+
+    def watch(self, who: str, what: str, days_ago: float, percent: float = 100) -> None:
+        at = (self.now - timedelta(days=days_ago)).isoformat()
+        self.house.tell("plays", [play(who, what, started_at=at, percent=percent)])
+
+    def learn(self, **options: Any) -> Any:
+        return learn_collab(self.engine, self.server, self.now, unseen, parameters=FEW, **options)
+
+    def ask(self, who: str, limit: int = 10) -> Slate:
+        with self.engine.begin() as connection:
+            return recommend(
+                connection, self.server, who, Filters(), limit=limit, offset=0, explain=True, now=self.now, slate_id=uuid.uuid4()
+            )
+
+    def names(self, who: str, limit: int = 10) -> list[str]:
+        return [item.candidate.external_id for item in self.ask(who, limit).items]
+
+
+@pytest.fixture
+def town(engine: Engine, server: Server, now: datetime) -> Town:
+    return Town(engine, server, now)
+
+
+def n_even(names: list[str]) -> int:
+    return sum(int(name[1:]) % 2 == 0 for name in names)
+
+
+def sides_apart(slate: Slate, liked: int) -> bool:
+    """Whether the nearest of what was learned are of the liked side: films that nobody watched together are no nearer than by chance."""
+    near = sorted(slate.items, key=lambda item: -(item.candidate.collab or 0.0))[:6]
+    return all(int(item.candidate.external_id[1:]) % 2 == liked for item in near)
+
+
+def test_who_watched_one_film_of_a_kind_gets_the_others(town: Town) -> None:
+    for number in (0, 2, 4, 6):
+        town.watch("new", f"f{number}", 9 - number)
+    before = n_even(town.names("new"))
+    assert town.learn().went_live
+    slate = town.ask("new")
+    # The household has its say too, beside a space learned from so little.
+    assert n_even([item.candidate.external_id for item in slate.items]) > before
+    assert sides_apart(town.ask("new", 40), liked=0)
+    assert slate.source == "personal"
+    assert {"collab"} <= set(slate.items[0].sources)
+    assert {reason.item_id for reason in slate.items[0].candidate.based_on} <= {"f0", "f2", "f4", "f6"}
+    assert slate.items[0].reason.startswith("Because you watched Film f")
+
+
+def test_a_play_changes_the_next_answer_as_the_job_would(town: Town, engine: Engine) -> None:
+    town.learn()
+    before = n_even(town.names("new"))
+    for number in (1, 3, 5, 7):
+        town.watch("new", f"f{number}", 8 - number)
+    with engine.begin() as connection:
+        # What the household likes is counted by the minute, not by the play.
+        write_statistics(connection, town.server.id)
+    at_once = town.ask("new")
+    refresh_tastes(engine, town.server.id, town.now, unseen)
+    later = town.ask("new")
+    assert n_even([item.candidate.external_id for item in at_once.items]) < before
+    assert sides_apart(town.ask("new", 40), liked=1)
+    assert [item.candidate.item_id for item in at_once.items] == [item.candidate.item_id for item in later.items]
+    np.testing.assert_allclose([item.score for item in at_once.items], [item.score for item in later.items], atol=2e-3)
+
+
+def test_a_bounce_is_no_event_and_who_opted_out_is_not_read(town: Town, engine: Engine) -> None:
+    town.watch("new", "f39", 100, percent=2)
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE users SET is_opted_out = true WHERE server_id = :id AND external_id = 'u3'"), {"id": town.server.id}
+        )
+        rows = events.read_engagement(connection, town.server.id)
+        names = {row.id: row.external_id for row in connection.execute(text("SELECT id, external_id FROM users"))}
+    _, seen = read_events(rows, None)
+    assert "u3" not in {names[user_id] for user_id in np.unique(rows["user_id"])}
+    [bounced] = [number for number, row in enumerate(rows) if names[row["user_id"]] == "new"]
+    assert seen.weights[bounced] == 0
+
+
+def test_events_stand_oldest_first(town: Town, engine: Engine) -> None:
+    with engine.begin() as connection:
+        rows = events.read_engagement(connection, town.server.id)
+    for user_id in np.unique(rows["user_id"]):
+        mine = rows["last_at"][rows["user_id"] == user_id]
+        assert (np.diff(mine) > 0).all()
+
+
+def test_a_new_revision_takes_the_place_of_the_old_and_a_play_between_is_kept(town: Town, engine: Engine) -> None:
+    first = town.learn()
+    town.watch("new", "f4", 1)
+    second = town.learn()
+    assert second.space_id != first.space_id
+    assert second.n_events == first.n_events + 1
+    with engine.begin() as connection:
+        live = spaces.live_space(connection, town.server.id, "collab")
+    assert live is not None
+    assert live.id == second.space_id
+
+
+def test_what_was_begun_and_killed_is_put_aside(town: Town, engine: Engine) -> None:
+    with engine.begin() as connection:
+        left = spaces.create_space(connection, town.server.id, "collab", "next-item", "half", 1, 8, N_FILMS)
+    done = town.learn()
+    with engine.begin() as connection:
+        found = connection.execute(text("SELECT id FROM spaces WHERE server_id = :id"), {"id": town.server.id}).scalars().all()
+    assert done.space_id in found
+    assert left.id not in found
+
+
+def test_little_memory_leaves_the_solve_to_the_most_watched(town: Town, engine: Engine) -> None:
+    with engine.begin() as connection:
+        _, seen = read_events(events.read_engagement(connection, town.server.id), None)
+    fewer = most_watched(seen, 7)
+    counts = np.bincount(seen.items, minlength=seen.n_items)
+    chosen = np.unique(fewer.items[fewer.weights > 0])
+    assert len(chosen) == 7
+    assert counts[chosen].min() >= np.sort(counts)[-7]
+    with pytest.raises(NothingToLearn):
+        town.learn(memory_bytes=10_000)
+
+
+def test_a_server_that_watched_nothing_has_nothing_to_learn(engine: Engine, make_server: Callable[..., Server], now: datetime) -> None:
+    with pytest.raises(NothingToLearn):
+        learn_collab(engine, make_server(), now, unseen)
+
+
+def test_the_streamystats_preset_is_answered_from_text_alone(engine: Engine, make_server: Callable[..., Server], now: datetime) -> None:
+    town = Town(engine, make_server(preset="streamystats"), now)
+    town.learn()
+    with engine.begin() as connection:
+        write_statistics(connection, town.server.id)
+        context = find_context(connection, town.server, "u0", None, now)
+    assert "collab" not in context.kinds
+    assert all("collab" not in item.sources for item in town.ask("u0").items)

@@ -1,21 +1,20 @@
 """What a candidate is shown with: its entry, its numbers, and the watched items that speak for it."""
 
 from app.db.access import IN_LIBRARY, open_entry
-from app.db.ranking import leading
 from app.db.searches import Shape, in_space
 
 MAX_BASED_ON = 3
 # A title less like the item than this (cosine of centred vectors) is no reason for it, however much it weighs; in a space learned from
-# behaviour, one that adds less than this to its score (in standard deviations over all items).
+# behaviour, one that brings less than this part of how near the item is.
 MIN_CLOSENESS = 0.15
-MIN_PULL = 0.25
+MIN_PART = 0.05
 # Nobody reads "watched by 2,341": counting ends here.
 MAX_COUNTED = 50
 
 
 def heaviest(shape: Shape) -> str:
     """What reasons are made of: watched, and open to the viewer now."""
-    lead = leading(shape)
+    lead = shape.reasons_in
     return f"""
 heaviest AS MATERIALIZED (
     SELECT h.item_id, h.weight, shown.external_id, shown.name,
@@ -43,9 +42,13 @@ def dressed(shape: Shape) -> str:
         joins += f"""
 LEFT JOIN item_vectors v0 ON {in_space(shape, 0, "v0")} AND v0.item_id = p.item_id"""
     if shape.is_personal:
-        lead = leading(shape)
+        lead = shape.reasons_in
         closeness = f"-(h.history <#> v.target::halfvec({shape.spaces[lead].dimension}))"
-        counts = f"h.weight * {closeness} > {MIN_PULL}" if shape.spaces[lead].kind == "collab" else f"{closeness} > {MIN_CLOSENESS}"
+        counts = (
+            f"h.weight * {closeness} > {MIN_PART} * greatest(p.collab, 0.0)"
+            if shape.spaces[lead].kind == "collab"
+            else f"{closeness} > {MIN_CLOSENESS}"
+        )
         joins += f"""
 LEFT JOIN item_vectors v ON {in_space(shape, lead, "v")} AND v.item_id = p.item_id"""
         based_on = "reasons.based_on"

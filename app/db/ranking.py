@@ -46,17 +46,11 @@ wanted AS MATERIALIZED (
     )
     return f"""
 liked AS MATERIALIZED (
-    SELECT t.item_ids, t.item_weights FROM tastes t WHERE {_mine(leading(shape))} AND t.facet = 0
+    SELECT t.item_ids, t.item_weights FROM tastes t WHERE {_mine(shape.reasons_in)} AND t.facet = 0
 ),
 wanted AS MATERIALIZED (
     {stored}
 )"""
-
-
-def leading(shape: Shape) -> int:
-    """The space that reasons are made in: what people watched says more than what is written."""
-    found = shape.number("collab")
-    return 0 if found is None else found
 
 
 def ranked(shape: Shape) -> str:

@@ -4,6 +4,7 @@ Rendered from parts once per shape and cached. `python -m app.db.retrieval` prin
 """
 
 import functools
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from sqlalchemy import Connection, Row, TextClause, text
 from app.db.access import access_values
 from app.db.dressing import dressed, heaviest
 from app.db.question import ENOUGH_EVIDENCE, Question
-from app.db.ranking import leading, ranked, wanted
+from app.db.ranking import ranked, wanted
 from app.db.searches import BLOCK, FACETS_SEARCHED, FACETS_SEARCHED_BESIDE, FILTERS, InSpace, Shape, found
 from app.types import BasedOn, Candidate, Server, SpaceInUse
 
@@ -22,6 +23,8 @@ HOUSEHOLD_WEIGHT = 0.25
 MORE_WITHOUT_EVIDENCE = 0.25
 # What one standard deviation in the space learned from behaviour adds, where the space is fully to be trusted (EXPERIMENTS, fused).
 COLLAB_WEIGHT = 0.2
+# From this strength on reasons are made in it.
+TRUSTED = 0.5
 RECENT = timedelta(days=30)
 LONG_AGO = timedelta(days=180)
 GIVEN_UP = timedelta(days=7)
@@ -67,7 +70,7 @@ def _personal_values(question: Question, shape: Shape) -> dict[str, Any]:
     if question.given is not None:
         for number, space in enumerate(shape.spaces):
             values[f"tastes_{number}"] = [str(vector.tolist()) for vector in question.given[space.kind].vectors]
-        leader = question.given[shape.spaces[leading(shape)].kind]
+        leader = question.given[shape.spaces[shape.reasons_in].kind]
         values |= {"taste_item_ids": list(leader.item_ids), "taste_item_weights": list(leader.item_weights)}
     if shape.is_blended:
         assert question.evidence is not None
@@ -102,7 +105,14 @@ def _shape(server: Server, question: Question, filters: frozenset[str], n_candid
         in_progress_is_open=server.settings.get("in_progress") == "open",
         watched_returns=server.settings.get("watched_returns_after_days") is not None,
         has_vectors=question.has_vectors and bool(spaces),
+        reasons_in=_reasons_in(spaces),
     )
+
+
+def _reasons_in(spaces: Sequence[SpaceInUse]) -> int:
+    """What people watched says more than what is written, once it is enough to be trusted."""
+    trusted = [number for number, space in enumerate(spaces) if space.kind == "collab" and space.strength >= TRUSTED]
+    return trusted[0] if trusted else 0
 
 
 def _candidate(row: Row[Any]) -> Candidate:

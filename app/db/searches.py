@@ -62,7 +62,10 @@ class InSpace:
 
 @dataclass(frozen=True)
 class Shape:
-    """What makes one statement differ from another; values are bound, of the n-th space as `space_id_n`."""
+    """What makes one statement differ from another; values are bound, of the n-th space as `space_id_n`.
+
+    `reasons_in`: the number of the space that reasons are made in.
+    """
 
     search: Search
     spaces: tuple[InSpace, ...]
@@ -75,6 +78,7 @@ class Shape:
     in_progress_is_open: bool = False
     watched_returns: bool = False
     has_vectors: bool = False
+    reasons_in: int = 0
 
     @property
     def is_personal(self) -> bool:

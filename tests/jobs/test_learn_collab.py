@@ -80,6 +80,7 @@ def test_who_watched_one_film_of_a_kind_gets_the_others(town: Town) -> None:
     assert sides_apart(town.ask("new", 40), liked=0)
     assert slate.source == "personal"
     assert {"collab"} <= set(slate.items[0].sources)
+    # No text here: reasons are made of what was watched with it.
     assert {reason.item_id for reason in slate.items[0].candidate.based_on} <= {"f0", "f2", "f4", "f6"}
     assert slate.items[0].reason.startswith("Because you watched Film f")
 

@@ -98,10 +98,9 @@ def _space_to_fill(engine: Engine, server: Server, encoder: LazyEncoder) -> tupl
         if live is not None and _suits(connection, live, encoder.files, n_items):
             return live, False
         building = spaces.building_space(connection, server.id, "text")
-        if building is not None:
-            if _same_text(building, encoder.files) and building.has_own_partition == (n_items > spaces.OWN_PARTITION_FROM):
-                return building, True
-            spaces.retire(connection, building)
+        is_large = n_items > spaces.OWN_PARTITION_FROM
+        if building is not None and _same_text(building, encoder.files) and building.has_own_partition == is_large:
+            return building, True
         dimension = live.dimension if live is not None and _same_text(live, encoder.files) else encoder.encoder.dimension
         files = encoder.files
         space = spaces.create_space(connection, server.id, "text", files.name, files.digest, VERSION, dimension, n_items)

@@ -186,9 +186,6 @@ def _store(engine: Engine, server: Server, item_ids: npt.NDArray[np.int64], revi
     history, target, is_predicted = revision.history[kept], revision.target[kept], revision.is_predicted[kept]
     digest = hashlib.sha256(history.tobytes() + target.tobytes()).hexdigest()
     with engine.begin() as connection:
-        leftover = spaces.building_space(connection, server.id, "collab")
-        if leftover is not None:
-            spaces.retire(connection, leftover)
         space = spaces.create_space(
             connection, server.id, "collab", MODEL_NAME, digest, VERSION, target.shape[1], spaces.count_items(connection, server.id)
         )

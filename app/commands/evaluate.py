@@ -4,6 +4,7 @@ What measures is imported where it is used: the web process is started by the sa
 """
 
 import contextlib
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +17,7 @@ from app.commands.bench import scratch_engines
 from app.commands.session import chosen_servers, command_engine, shown_progress, write_json
 from app.logs import configure_logs
 from app.settings import Settings
+from app.types import Progress
 
 if TYPE_CHECKING:
     from jobs.evaluate import Factory
@@ -62,16 +64,9 @@ def movielens(
     settings = Settings()
     configure_logs(settings)
     events, library = read_movielens_events(folder, metadata, settings.embedding_model)
-    with contextlib.ExitStack() as stack:
-        chosen = recommenders(names, stack)
-        progress = stack.enter_context(shown_progress("Measuring"))
+    with measuring(names) as (chosen, progress):
         report = evaluate(f"movielens {folder.resolve().name}", protocol.value, events, library, chosen, seed, progress)
-    write_json(json, report)
-    show(report)
-    if chart is not None:
-        from app.commands.evaluation_chart import draw_chart
-
-        draw_chart(report, chart)
+    tell(report, chart, json)
 
 
 @app.command()
@@ -98,16 +93,9 @@ def server(
     with command_engine() as (settings, engine):
         [found] = chosen_servers(engine, server)
         events, at, library = read_server_events(engine, found, settings.embedding_model)
-    with contextlib.ExitStack() as stack:
-        chosen = recommenders(names, stack)
-        progress = stack.enter_context(shown_progress("Measuring"))
+    with measuring(names) as (chosen, progress):
         report = evaluate_tasks(f"server {server}", "server", events, by_time(events, at, share), library, chosen, seed, progress)
-    write_json(json, report)
-    show(report)
-    if chart is not None:
-        from app.commands.evaluation_chart import draw_chart
-
-        draw_chart(report, chart)
+    tell(report, chart, json)
 
 
 def chosen_names(only: str | None) -> list[str]:
@@ -126,16 +114,27 @@ def chosen_names(only: str | None) -> list[str]:
     return names
 
 
-def recommenders(names: list[str], stack: contextlib.ExitStack) -> "dict[str, Factory]":
-    """A scratch database is opened where one of them asks it, and dropped with the stack."""
+@contextlib.contextmanager
+def measuring(names: list[str]) -> "Iterator[tuple[dict[str, Factory], Progress]]":
+    """The recommenders of these names. A scratch database is opened where one of them asks it, and dropped afterwards."""
     from jobs.evaluate import RECOMMENDERS
     from jobs.evaluate_served import SERVED, served_recommenders
 
     known = dict(RECOMMENDERS)
-    if any(name in SERVED for name in names):
-        _, _, work, serve = stack.enter_context(scratch_engines())
-        known |= served_recommenders(work, serve)
-    return {name: known[name] for name in names}
+    with contextlib.ExitStack() as stack:
+        if any(name in SERVED for name in names):
+            _, _, work, serve = stack.enter_context(scratch_engines())
+            known |= served_recommenders(work, serve)
+        yield {name: known[name] for name in names}, stack.enter_context(shown_progress("Measuring"))
+
+
+def tell(report: dict[str, Any], chart: Path | None, json: Path | None) -> None:
+    write_json(json, report)
+    show(report)
+    if chart is not None:
+        from app.commands.evaluation_chart import draw_chart
+
+        draw_chart(report, chart)
 
 
 def check_chart(file: Path | None) -> None:

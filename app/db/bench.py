@@ -28,22 +28,23 @@ def make_users(connection: Connection, server_id: int, n_users: int) -> Ints:
 def make_engagement(connection: Connection, server_id: int, user_ids: Ints, item_ids: Ints, orders: Ints) -> None:
     """One whole play each; the arrays are equally long."""
     ones = np.ones(len(user_ids), dtype=np.int64)
-    columns = {
-        "server_id": ones * server_id, "user_id": user_ids, "item_id": item_ids,
-        "n_plays": ones, "completion": ones, "last_order": orders, "is_seen": ones,
-    }  # fmt: skip
-    fields = {"server_id": "i8", "user_id": "i8", "item_id": "i8", "n_plays": "i4", "completion": "f4", "last_order": "i8", "is_seen": "i1"}
-    arrays.write_array(connection, "engagement", columns, fields)
+    _watched(connection, server_id, user_ids, item_ids, orders, {"n_plays": (ones, "i4"), "completion": (ones, "f4")})
 
 
 def make_ratings(connection: Connection, server_id: int, user_ids: Ints, item_ids: Ints, orders: Ints, ratings: npt.NDArray[Any]) -> None:
     """Watched and rated 0..10, in this order; the arrays are equally long."""
+    _watched(connection, server_id, user_ids, item_ids, orders, {"rating": (ratings, "f4")})
+
+
+def _watched(
+    connection: Connection, server_id: int, user_ids: Ints, item_ids: Ints, orders: Ints, more: dict[str, tuple[npt.NDArray[Any], str]]
+) -> None:  # fmt: skip
+    """`more`: other columns and their types."""
     ones = np.ones(len(user_ids), dtype=np.int64)
-    columns = {
-        "server_id": ones * server_id, "user_id": user_ids, "item_id": item_ids, "rating": ratings, "last_order": orders, "is_seen": ones,
-    }  # fmt: skip
-    fields = {"server_id": "i8", "user_id": "i8", "item_id": "i8", "rating": "f4", "last_order": "i8", "is_seen": "i1"}
-    arrays.write_array(connection, "engagement", columns, fields)
+    columns = {"server_id": ones * server_id, "user_id": user_ids, "item_id": item_ids, "last_order": orders, "is_seen": ones}
+    fields = {"server_id": "i8", "user_id": "i8", "item_id": "i8", "last_order": "i8", "is_seen": "i1"}
+    columns |= {name: values for name, (values, _) in more.items()}
+    arrays.write_array(connection, "engagement", columns, fields | {name: kind for name, (_, kind) in more.items()})
 
 
 def forget_users(connection: Connection, server_id: int) -> None:

@@ -36,21 +36,21 @@ heaviest AS MATERIALIZED (
 def dressed(shape: Shape) -> str:
     based_on, n_others, n_lately, joins = "NULL::jsonb", "NULL::int", "NULL::int", ""
     vector = "NULL::bytea"
+    lead = shape.reasons_in
+    # Once each, where the space of the reasons is the one whose vectors are shown.
+    for number in sorted(({0} if shape.has_vectors else set()) | ({lead} if shape.is_personal else set())):
+        joins += f"""
+LEFT JOIN item_vectors v{number} ON {in_space(shape, number, f"v{number}")} AND v{number}.item_id = p.item_id"""
     if shape.has_vectors:
         # Text comes first: what is alike to a reader.
         vector = f"halfvec_send(v0.target::halfvec({shape.spaces[0].dimension}))"
-        joins += f"""
-LEFT JOIN item_vectors v0 ON {in_space(shape, 0, "v0")} AND v0.item_id = p.item_id"""
     if shape.is_personal:
-        lead = shape.reasons_in
-        closeness = f"-(h.history <#> v.target::halfvec({shape.spaces[lead].dimension}))"
+        closeness = f"-(h.history <#> v{lead}.target::halfvec({shape.spaces[lead].dimension}))"
         counts = (
             f"h.weight * {closeness} > {MIN_PART} * greatest(p.collab, 0.0)"
             if shape.spaces[lead].kind == "collab"
             else f"{closeness} > {MIN_CLOSENESS}"
         )
-        joins += f"""
-LEFT JOIN item_vectors v ON {in_space(shape, lead, "v")} AND v.item_id = p.item_id"""
         based_on = "reasons.based_on"
         joins += f"""
 LEFT JOIN LATERAL (

@@ -54,9 +54,6 @@ def put_aside(
     n_events: Ints,
 ) -> Base:  # fmt: skip
     """Keep the vectors of a pack for the items that it knows, which are sorted and not repeated."""
-    leftover = spaces.building_space(connection, server_id, "collab")
-    if leftover is not None:
-        spaces.retire(connection, leftover)
     space = spaces.create_space(connection, server_id, "collab", MODEL_NAME, digest, VERSION, target.shape[1], len(item_ids))
     known = {"item_ids": item_ids.tolist(), "n_events": n_events.tolist()}
     spaces.set_card(connection, space, {"pack": card, "known": known})
@@ -73,7 +70,7 @@ def base_in_use(connection: Connection, server_id: int) -> Base | None:
         return None
     fields = dict(row._mapping)
     card = fields.pop("card")
-    space = Space(**fields | {"centre": None})
+    space = spaces.space_of(fields)
     spaces.forget_missing_items(connection, space)
     found = _read(connection, space)
     place = np.searchsorted(np.array(card["known"]["item_ids"], dtype=np.int64), found["item_id"])

@@ -38,6 +38,10 @@ class Question:
     words: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def is_personal(self) -> bool:
+        return self.search.startswith(("near", "exact"))
+
+    @property
     def spaces(self) -> list[SpaceInUse]:
         """What is searched: text first."""
         return [self.asker.spaces[kind] for kind in ("text", "collab") if kind in self.kinds and kind in self.asker.spaces]

@@ -81,14 +81,14 @@ def _personal_values(question: Question, shape: Shape) -> dict[str, Any]:
 
 def _spaces(question: Question) -> list[SpaceInUse]:
     """What is searched; and where nothing is, the text space for its vectors."""
-    if question.search.startswith(("near", "exact")):
+    if question.is_personal:
         return question.spaces
     return [question.asker.space] if question.has_vectors and question.asker.space is not None else []
 
 
 def _shape(server: Server, question: Question, filters: frozenset[str], n_candidates: int) -> Shape:
     asker, spaces = question.asker, _spaces(question)
-    is_personal = question.search.startswith(("near", "exact"))
+    is_personal = question.is_personal
     n_facets = FACETS_SEARCHED if len(spaces) == 1 else FACETS_SEARCHED_BESIDE
     if question.search.startswith("exact"):
         # Each is a column of distances: no more than there are.

@@ -5,13 +5,13 @@ dimension and are searched exactly, so that thousands of small servers are not t
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, Engine, Row, text
+from sqlalchemy import Connection, Engine, text
 
 from app.db import arrays
 from app.db.statements import statement
@@ -33,7 +33,7 @@ def live_space(connection: Connection, server_id: int, kind: str) -> Space | Non
 
 def live_spaces(connection: Connection, server_id: int) -> list[Space]:
     rows = connection.execute(statement("spaces", "live_spaces"), {"server_id": server_id})
-    return [_space(row) for row in rows]
+    return [space_of(row._mapping) for row in rows]
 
 
 def building_space(connection: Connection, server_id: int, kind: str) -> Space | None:
@@ -50,7 +50,9 @@ def create_space(
     dimension: int,
     n_items: int,
 ) -> Space:
-    """An empty space that is being built, with a partition of its own where it will be large."""
+    """An empty space that is being built, with a partition of its own where it will be large. One of its kind that was begun before and
+    not finished is retired."""
+    connection.execute(statement("spaces", "retire_building"), {"server_id": server_id, "kind": kind})
     values = {
         "server_id": server_id, "kind": kind, "model_name": model_name, "model_digest": model_digest,
         "template_version": template_version, "dimension": dimension,
@@ -220,11 +222,12 @@ def _drop_partition(connection: Connection, shelf: int) -> None:
 def _first_space(connection: Connection, server_id: int, kind: str, status: str) -> Space | None:
     values = {"server_id": server_id, "kind": kind, "statuses": [status]}
     row = connection.execute(statement("spaces", "spaces_of_kind"), values).first()
-    return None if row is None else _space(row)
+    return None if row is None else space_of(row._mapping)
 
 
-def _space(row: Row[Any]) -> Space:
-    return Space(**dict(row._mapping) | {"centre": None if row.centre is None else tuple(row.centre)})
+def space_of(fields: Mapping[Any, Any]) -> Space:
+    """From the columns of a row."""
+    return Space(**{**fields, "centre": None if fields["centre"] is None else tuple(fields["centre"])})
 
 
 def _where(space: Space) -> dict[str, Any]:

@@ -1,13 +1,11 @@
 """The next-item model as a recommender among others: scores by matrix, as no database is asked."""
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
-from app.learn.events import Case, Events, Floats, Ints
+from app.learn.events import RATING_SLOPE, USUAL_RATING, Case, Events, Floats, Ints
 from app.learn.next_item import Parameters, learn, predictor
 from app.learn.ranking import histories, popularity_of, ranked
-
-# What a rating says beside having been watched: a rating of 7 counts as one whole watching.
-USUAL_RATING, RATING_SLOPE = 7.0, 0.05
 
 
 class NextItem:
@@ -29,14 +27,20 @@ class NextItem:
         return ranked(self._scores, self._popularity, cases, n)
 
     def _scores(self, cases: list[Case]) -> Floats:
-        tastes = histories(cases, len(self._popularity), self._weights)
+        tastes = tastes_of(cases, len(self._popularity), self._parameters.order_decay)
         if self._rank is None:
             return np.asarray(tastes @ self._whole, dtype=np.float32)
         return np.asarray((tastes @ self._vectors.history) @ self._vectors.target.T, dtype=np.float32)
 
-    def _weights(self, case: Case) -> Floats:
+
+def tastes_of(cases: list[Case], n_items: int, order_decay: float) -> csr_matrix:
+    """What each item of each history weighs, shape (n_cases, n_items)."""
+
+    def weigh(case: Case) -> Floats:
         newest_first = np.arange(len(case.history), 0, -1.0)
-        return np.asarray(newest_first**-self._parameters.order_decay * interest(case.ratings), dtype=np.float32)
+        return np.asarray(newest_first**-order_decay * interest(case.ratings), dtype=np.float32)
+
+    return histories(cases, n_items, weigh)
 
 
 def weighed(train: Events) -> Events:

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy.linalg import lapack
 
 from app.learn.baselines import Scoring, by_recency_and_rating, evenly
 from app.learn.events import Case, Events, Floats
 from app.learn.ranking import histories, watched
+from app.learn.ridge import without_diagonal
 from app.learn.splits import ProtocolName, rows_of
 
 # Users whose histories stand dense in memory at once.
@@ -30,7 +30,7 @@ class Ease(Scoring):
         for start in range(0, matrix.shape[0], BLOCK):
             rows = matrix[start : start + BLOCK].toarray()
             gram += rows.T @ rows
-        self._weights = ridge_without_diagonal(gram, self._ridge)
+        self._weights = without_diagonal(np.asfortranarray(gram, dtype=np.float64), self._ridge).astype(np.float32)
 
     def score(self, cases: list[Case]) -> Floats:
         scores = np.zeros((len(cases), self._n_items), dtype=np.float32)
@@ -39,19 +39,6 @@ class Ease(Scoring):
 
     def _counted(self, case: Case) -> Floats:
         return np.where(case.ratings < self._min_rating, 0, self._weigh(case)).astype(np.float32)
-
-
-def ridge_without_diagonal(gram: Floats, ridge: float) -> Floats:
-    """B of Steck 2019, equation 8: how much item i says of item j."""
-    # In double precision: items that the same users watched tie exactly, and in single precision noise that differs with the number
-    # of threads would order them (households: .032 on one thread, .030 on two).
-    regular = gram + ridge * np.eye(len(gram))
-    factor, _ = lapack.dpotrf(regular.T, lower=True, overwrite_a=True)
-    inverse, _ = lapack.dpotri(factor, lower=True, overwrite_c=True)
-    inverse = np.tril(inverse) + np.tril(inverse, -1).T
-    weights = np.asarray(inverse / -np.diag(inverse), dtype=np.float32)
-    np.fill_diagonal(weights, 0)
-    return weights
 
 
 def ease(protocol: ProtocolName) -> Ease:

@@ -6,6 +6,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+# What the k-th newest event of a history weighs (k^-ORDER_DECAY), and what a rating says beside having been watched: USUAL_RATING counts
+# as one whole watching, each point above it adds RATING_SLOPE and each below takes it away. For learning, asking and evaluating alike
+# (EXPERIMENTS, learned from behaviour).
+ORDER_DECAY = 0.9
+USUAL_RATING, RATING_SLOPE = 7.0, 0.05
+
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 
-from app.learn.events import Events
+from app.learn.events import ORDER_DECAY, Events
+from app.learn.ridge import blocks, without_diagonal
 from app.types import Progress, unseen
 
 Doubles = npt.NDArray[np.float64]
@@ -35,7 +36,7 @@ OVERSAMPLING, N_ITERATIONS, SEED = 64, 6, 0
 class Parameters:
     """Chosen in EXPERIMENTS, collab."""
 
-    order_decay: float = 0.9
+    order_decay: float = ORDER_DECAY
     n_before: int = 50
     n_next: int = 7
     next_decay: float = 0.85
@@ -135,7 +136,7 @@ def moments(items: Ints, users: Ints, weights: Doubles, n_items: int, parameters
                 back = np.arange(max(1, gap - len(ahead) + 1), min(gap, len(kernel)) + 1)
                 np.add.at(cross, pair, (kernel[back - 1] * ahead[gap - back]).sum() * weight)
     square = gram.reshape(n_items, n_items)
-    for rows in _blocks(n_items):
+    for rows in blocks(n_items):
         # Above the diagonal only what lies right of these rows is still to be added.
         both = square[rows, rows.start :] + square[rows.start :, rows].T
         square[rows, rows.start :] = both
@@ -149,18 +150,9 @@ def item_to_item(items: Ints, users: Ints, weights: Doubles, n_items: int, ridge
 
     matrix = scipy.sparse.csr_matrix((weights, (users, items)), shape=(int(users.max()) + 1, n_items))
     transposed, gram = matrix.T.tocsr(), np.empty((n_items, n_items), order="F")
-    for columns in _blocks(n_items):
+    for columns in blocks(n_items):
         gram[:, columns] = transposed @ matrix[:, columns].toarray()
-    gram[np.diag_indices(n_items)] += ridge
-    factor, _ = scipy.linalg.cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
-    inverse, _ = scipy.linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
-    for rows in _blocks(n_items):
-        # Only what is below the diagonal was computed.
-        inverse[rows, rows.start :] = np.tril(inverse[rows.start :, rows]).T
-        inverse[rows, rows] += np.tril(inverse[rows, rows].T, -1)
-    inverse /= -np.diag(inverse).copy()
-    inverse[np.diag_indices(n_items)] = 0
-    return np.asarray(inverse)
+    return without_diagonal(gram, ridge)
 
 
 def _spread(factor: Doubles, weights: Doubles) -> float:
@@ -172,11 +164,6 @@ def _spread(factor: Doubles, weights: Doubles) -> float:
 def _chunks(positions: Ints) -> Iterator[Ints]:
     for start in range(0, len(positions), CHUNK):
         yield positions[start : start + CHUNK]
-
-
-def _blocks(n: int) -> Iterator[slice]:
-    for start in range(0, n, 1024):
-        yield slice(start, min(start + 1024, n))
 
 
 def largest_solve(memory_bytes: int) -> int:

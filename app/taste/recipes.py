@@ -41,9 +41,14 @@ WATCHING_WEIGHTS = WatchingWeights()
 def recipe_of(server: Server, kind: SpaceKind) -> Recipe:
     """Of a space of this kind. Settings that are not known, of an older or newer version, are passed over."""
     if kind == "collab":
-        return Recipe(f"watching {VERSION} {_digest(asdict(WATCHING_WEIGHTS))}", WATCHING_WEIGHTS, max_facets=0)
+        return _watching()
     preset = server.settings.get("preset", "palate")
     return _recipe(preset if preset in PRESETS else "palate", json.dumps(server.settings.get("weights") or {}, sort_keys=True))
+
+
+@functools.cache
+def _watching() -> Recipe:
+    return Recipe(f"watching {VERSION} {_digest(asdict(WATCHING_WEIGHTS))}", WATCHING_WEIGHTS, max_facets=0)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from app.learn.events import ORDER_DECAY, RATING_SLOPE, USUAL_RATING
 from app.taste.history import Floats, History
 from app.taste.weights import PalateWeights
 
@@ -18,10 +19,10 @@ from app.taste.weights import PalateWeights
 class WatchingWeights(PalateWeights):
     """What differs from PalateWeights; each default's measurement is in EXPERIMENTS, collab."""
 
-    order_decay: float = 0.9
-    usual_rating: float = 7.0
+    order_decay: float = ORDER_DECAY
+    usual_rating: float = USUAL_RATING
     """A rating of so much counts as one whole watching."""
-    rating_slope: float = 0.05
+    rating_slope: float = RATING_SLOPE
     """What each point above it adds, and below it takes away."""
     favourite_bonus: float = 0.25
     like_bonus: float = 0.25

@@ -18,11 +18,11 @@ import numpy.typing as npt
 from app.learn import cold_items
 from app.learn.centring import centre_of, centred
 from app.learn.cold_items import predict_cold
-from app.learn.collaborative import interest, weighed
+from app.learn.collaborative import tastes_of, weighed
 from app.learn.events import Case
 from app.learn.metrics import accuracy
 from app.learn.next_item import Parameters, learn
-from app.learn.ranking import histories, ranked
+from app.learn.ranking import ranked
 from app.learn.splits import tasks_of
 from jobs.evaluation_data import read_movielens_events
 
@@ -76,11 +76,8 @@ def main() -> None:
 
 
 def _lists(cases: list[Case], history: Floats, target: Floats, n_items: int) -> npt.NDArray[np.int64]:
-    def weigh(case: Case) -> Floats:
-        return np.asarray(np.arange(len(case.history), 0, -1.0) ** -Parameters().order_decay * interest(case.ratings), dtype=np.float32)
-
     def score(batch: list[Case]) -> Floats:
-        return np.asarray((histories(batch, n_items, weigh) @ history) @ target.T, dtype=np.float32)
+        return np.asarray((tastes_of(batch, n_items, Parameters().order_decay) @ history) @ target.T, dtype=np.float32)
 
     return ranked(score, np.zeros(n_items, dtype=np.float32), cases, N_FIRST)
 

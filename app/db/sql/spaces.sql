@@ -15,6 +15,9 @@ INSERT INTO spaces (server_id, kind, status, model_name, model_digest, template_
 VALUES (:server_id, :kind, 'building', :model_name, :model_digest, :template_version, :dimension, -:dimension)
 RETURNING id;
 
+-- name: retire_building
+UPDATE spaces SET status = 'retired' WHERE server_id = :server_id AND kind = :kind AND status = 'building';
+
 -- name: give_own_shelf
 UPDATE spaces SET shelf = id WHERE server_id = :server_id AND id = :space_id;
 

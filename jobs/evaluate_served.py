@@ -21,8 +21,9 @@ from app.recommend.select import Selection
 from app.types import Filters, Server, SpaceKind
 from jobs.evaluate import Factory
 from jobs.evaluation_data import Library
-from jobs.learn_collab import put_live, store_revision
+from jobs.learn_collab import put_live, store
 from jobs.refresh_tastes import refresh_users
+from jobs.revision import revision_of
 
 SERVED: dict[str, tuple[SpaceKind, ...]] = {
     "text (palate)": ("text",),
@@ -84,7 +85,8 @@ class Bench:
         with self.work.begin() as connection:
             live = spaces.live_space(connection, self.server.id, "text")
             vectors = None if live is None else spaces.read_vectors(connection, live)
-        put_live(self.work, store_revision(self.work, self.server, train, self.item_ids, self._learned[1], vectors, parameters, NOW), NOW)
+        revision = revision_of(train, self.item_ids, self._learned[1], vectors, parameters, NOW)
+        put_live(self.work, store(self.work, self.server, revision), NOW)
 
     def forget_collab(self) -> None:
         with self.work.begin() as connection:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from app.connect.importing import Import
 from app.connect.movielens import read_movielens
@@ -19,7 +18,7 @@ from app.learn.events import Events, Floats
 from app.learn.text_encoder import TextEncoder, locate_model
 from app.learn.text_template import item_text
 from app.types import Server, SignalRow
-from jobs.learn_collab import read_events
+from jobs.watched import Watched, watched_in
 
 
 @dataclass(frozen=True)
@@ -85,13 +84,17 @@ def _moment(signal: SignalRow) -> float | None:
     return None if signal.at is None else signal.at.timestamp()
 
 
-def read_server_events(engine: Engine, server: Server, embedding_model: str) -> tuple[Events, npt.NDArray[np.float64], Library]:
-    """What a server's people watched, when (seconds, NaN where unknown; shape (n,)), and its items. Raises BadInput."""
+def read_server_events(engine: Engine, server: Server, embedding_model: str, share: float) -> tuple[Watched, float, Library]:
+    """What a server's people watched, the moment (in seconds) after which the last `share` of the time lies that titles were begun in, and
+    its items. Raises BadInput."""
     with engine.begin() as connection:
         rows = read_engagement(connection, server.id)
         bodies = read_bodies(connection, server.id, np.unique(rows["item_id"]).tolist())
     rows = rows[np.isin(rows["item_id"], list(bodies))]
     if not len(rows):
         raise BadInput(f"Nothing was watched on {server.external_id} yet.")
-    item_ids, seen = read_events(rows, None)
-    return seen, rows["last_at"], Library([bodies[item_id] for item_id in item_ids.tolist()], embedding_model)
+    begun_at = watched_in(rows).begun_at
+    known = begun_at[~np.isnan(begun_at)]
+    cut = float(known.max() - share * (known.max() - known.min())) if len(known) else np.inf
+    watched = watched_in(rows, as_of=cut)
+    return watched, cut, Library([bodies[item_id] for item_id in watched.item_ids.tolist()], embedding_model)

@@ -25,7 +25,9 @@ from app.learn.next_item import ItemVectors, Parameters, largest_solve, learn
 from app.learn.splits import unseen_users
 from app.types import Progress, Server
 from jobs.evaluation_data import events_in
-from jobs.learn_collab import MIN_ITEMS, MIN_USERS, Learned, free_bytes, learn_revision, most_watched, read_events
+from jobs.learn_collab import Learned, learn_revision
+from jobs.revision import MIN_ITEMS, free_bytes, is_enough, most_watched
+from jobs.watched import watched_in
 
 # What one person alone watched is in no pack: its vector would say what else they did.
 MIN_PEOPLE = 2
@@ -96,19 +98,20 @@ def build_from_server(engine: Engine, server: Server, progress: Progress, *, par
     with engine.begin() as connection:
         rows = events.read_engagement(connection, server.id)
         titles = {title.item_id: title for title in packs.read_titles(connection, server.id)}
-    item_ids, seen = read_events(rows, None)
+    watched = watched_in(rows)
+    item_ids, seen = watched.item_ids, watched.events
     keys = [_written(titles[item_id].keys) if item_id in titles else [] for item_id in item_ids.tolist()]
     n_people = np.bincount(seen.items[seen.weights > 0], minlength=seen.n_items)
     kept = (n_people >= MIN_PEOPLE) & np.array([bool(of_item) for of_item in keys], dtype=np.bool_)
     shared = replace(seen, weights=np.where(kept[seen.items], seen.weights, 0).astype(np.float32))
     seen = most_watched(shared, largest_solve(free_bytes() // 2))
-    watched = seen.weights > 0
-    if len(np.unique(seen.users[watched])) < MIN_USERS or len(np.unique(seen.items[watched])) < MIN_ITEMS:
+    if not is_enough(seen):
         raise NothingToLearn(
             f"Too little was watched on {server.external_id} by more than one person to make a pack of: it takes {MIN_ITEMS} titles "
             "with a TMDB, IMDb or TVDB id."
         )
-    moments = [datetime.fromtimestamp(at, UTC) for at in rows["last_at"][watched & ~np.isnan(rows["last_at"])].tolist()]
+    begun_at = watched.begun_at[(seen.weights > 0) & ~np.isnan(watched.begun_at)]
+    moments = [datetime.fromtimestamp(at, UTC) for at in begun_at.tolist()]
     return _packed(
         seen, keys, learn(seen, chosen, progress), chosen, source="a media server", window=_window(moments),
         licence="Whoever runs the server that this was learned on says what may be done with it.",
@@ -142,7 +145,7 @@ def install(
                 connection, server.id, pack.card.digest, pack.card.model_dump(), item_ids, pack.history[place], pack.target[place],
                 pack.n_events[place].astype(np.int64),
             )  # fmt: skip
-        return Installed(shares, learn_revision(engine, server, base, now, progress, parameters=parameters))
+        return Installed(shares, learn_revision(engine, server, base, now, progress, parameters=parameters, is_judged=False))
 
 
 def matched(titles: Sequence[Title], pack: Pack) -> npt.NDArray[np.int64]:

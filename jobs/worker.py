@@ -9,12 +9,13 @@ import subprocess
 import sys
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
 from app.db import Engine, SQLAlchemyError
 from app.db.embedded import die_with_parent
+from app.db.events import LearningState, learning_state
 from app.db.servers import list_servers
 from app.db.tastes import write_statistics
 from app.errors import PalateError
@@ -30,6 +31,12 @@ LOOK_EVERY_SECONDS = 3.0
 SHARE_OF_TIME = 0.05
 STATISTICS_EVERY_SECONDS = 60.0
 RETRY_MODEL_SECONDS = 300.0
+LOOK_FOR_LEARNING_EVERY_SECONDS = 900.0
+# Learning takes what the machine has: at night by the local clock, or later where the machine is off by then.
+NIGHT_HOURS = range(2, 5)
+LEARN_AFTER, LEARN_BY_DAY_AFTER = timedelta(hours=20), timedelta(hours=30)
+# A server on which so many titles were watched doesn't wait for its first night.
+ENOUGH_AT_ONCE, ENOUGH_AT_NIGHT, MIN_USERS = 500, 20, 2
 
 
 def run_worker(engine: Engine, model_name: str) -> None:
@@ -57,6 +64,7 @@ class Worker:
         self._files: ModelFiles | None = None
         self._model_due = 0.0
         self._statistics_due: dict[int, float] = {}
+        self._learning_due: dict[int, float] = {}
 
     def look(self) -> None:
         """One round over all servers."""
@@ -69,6 +77,7 @@ class Worker:
             n_tastes = refresh_stale(self._engine, server.id, datetime.now(UTC), unseen)
             if n_tastes:
                 log.info("tastes refreshed", server=server.external_id, n_tastes=n_tastes)
+            self._learn_if_due(server)
             self._statistics_if_due(server)
 
     def _model_files(self) -> ModelFiles | None:
@@ -85,13 +94,17 @@ class Worker:
         with self._engine.begin() as connection:
             if not is_embedding_due(connection, server.id, files):
                 return
-        # In a process of its own, so that what torch takes is given back when it is done.
-        command = [sys.executable, "-m", "app.cli", "embed", "--server", server.external_id]
-        log.info("embedding", server=server.external_id)
-        done = subprocess.run(command, check=False, capture_output=True, text=True, preexec_fn=lambda: die_with_parent(signal.SIGTERM))
-        if done.returncode != 0:
+        if not _run("embed", server):
             self._model_due = time.monotonic() + RETRY_MODEL_SECONDS
-            log.error("embedding failed", server=server.external_id, detail=done.stderr.strip()[-500:])
+
+    def _learn_if_due(self, server: Server) -> None:
+        if time.monotonic() < self._learning_due.get(server.id, 0.0):
+            return
+        self._learning_due[server.id] = time.monotonic() + LOOK_FOR_LEARNING_EVERY_SECONDS
+        with self._engine.begin() as connection:
+            state = learning_state(connection, server.id, ENOUGH_AT_ONCE)
+        if is_learning_due(state, datetime.now().astimezone()):
+            _run("learn", server)
 
     def _statistics_if_due(self, server: Server) -> None:
         if time.monotonic() < self._statistics_due.get(server.id, 0.0):
@@ -99,3 +112,21 @@ class Worker:
         with self._engine.begin() as connection:
             write_statistics(connection, server.id)
         self._statistics_due[server.id] = time.monotonic() + STATISTICS_EVERY_SECONDS
+
+
+def is_learning_due(state: LearningState, now: datetime) -> bool:
+    """Of item vectors from behaviour; `now` in the local time whose nights are meant."""
+    is_night = now.hour in NIGHT_HOURS
+    if state.learned_at is None:
+        return state.n_users >= MIN_USERS and state.n_seen >= (ENOUGH_AT_NIGHT if is_night else ENOUGH_AT_ONCE)
+    return state.version != state.learned_version and now - state.learned_at >= (LEARN_AFTER if is_night else LEARN_BY_DAY_AFTER)
+
+
+def _run(name: str, server: Server) -> bool:
+    """A command for this server in a process of its own, so that what its libraries take is given back when it is done."""
+    command = [sys.executable, "-m", "app.cli", name, "--server", server.external_id]
+    log.info("started", job=name, server=server.external_id)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, preexec_fn=lambda: die_with_parent(signal.SIGTERM))
+    if done.returncode != 0:
+        log.error("failed", job=name, server=server.external_id, detail=done.stderr.strip()[-500:])
+    return done.returncode == 0

@@ -74,7 +74,7 @@ def server(
     server: Annotated[str, typer.Argument(metavar="SERVER_ID", help="The server whose people are asked.")],
     only: Annotated[str | None, typer.Option(metavar="NAME,...", help="Only these recommenders.")] = None,
     share: Annotated[
-        float, typer.Option(min=0.01, max=0.5, help="How much of the time that was watched in is held out, from its end.")
+        float, typer.Option(min=0.01, max=0.5, help="How much of the time that titles were begun in is held out, from its end.")
     ] = 0.1,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     chart: Annotated[Path | None, typer.Option(help="Draw NDCG@10 with its intervals into this file (.png or .svg).")] = None,
@@ -92,9 +92,12 @@ def server(
     check_chart(chart)
     with command_engine() as (settings, engine):
         [found] = chosen_servers(engine, server)
-        events, at, library = read_server_events(engine, found, settings.embedding_model)
+        watched, cut, library = read_server_events(engine, found, settings.embedding_model, share)
+    events = watched.events
     with measuring(names) as (chosen, progress):
-        report = evaluate_tasks(f"server {server}", "server", events, by_time(events, at, share), library, chosen, seed, progress)
+        report = evaluate_tasks(
+            f"server {server}", "server", events, by_time(events, watched.begun_at, cut), library, chosen, seed, progress
+        )
     tell(report, chart, json)
 
 

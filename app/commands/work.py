@@ -59,8 +59,11 @@ def embed(
 def learn(
     server: Annotated[str | None, typer.Option(help="Only this server.")] = None,
     memory: Annotated[float | None, typer.Option(min=0.01, help="Gigabytes it may take; by default half of what is free.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Go live even where it is worse than what is live.")] = False,
 ) -> None:
-    """Learn item vectors from what people watched after what, and search by them from then on.
+    """Learn item vectors from what people watched after what, and search by them from then on. The worker does so each night.
+
+    They go live unless they are worse than the live ones on what was watched lately; then they are kept as a candidate.
 
     Example: palate learn --server demo
     """
@@ -71,11 +74,14 @@ def learn(
         for chosen in chosen_servers(engine, server):
             now = datetime.now(UTC)
             try:
+                memory_bytes = None if memory is None else int(memory * 1024**3)
                 with shown_progress(f"Learning from {chosen.external_id}") as progress:
-                    done = learn_collab(engine, chosen, now, progress, memory_bytes=None if memory is None else int(memory * 1024**3))
+                    done = learn_collab(engine, chosen, now, progress, memory_bytes=memory_bytes, is_judged=not force)
             except NothingToLearn:
                 if server is not None:
                     raise
                 print(f"{chosen.external_id}: too little was watched to learn from")
                 continue
             print(f"{chosen.external_id}: learned from {done.n_events:,} watched titles, vectors of {done.n_items:,} items")
+            if done.verdict is not None:
+                print(f"{chosen.external_id}: {done.verdict}{'' if done.went_live else '; kept as a candidate (--force puts it live)'}")

@@ -1,6 +1,8 @@
-"""What everybody of a server watched, in each one's order: what item vectors are learned from."""
+"""What everybody of a server watched: what item vectors are learned from."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy.typing as npt
@@ -16,14 +18,36 @@ SQL = f"""
     JOIN items i ON i.server_id = g.server_id AND i.id = g.item_id
     JOIN users u ON u.server_id = g.server_id AND u.id = g.user_id AND NOT u.is_opted_out AND u.erased_at IS NULL
     WHERE g.server_id = %(server_id)s
-    -- Oldest first: by time, then by order, then by our id; what has neither came before what has.
-    ORDER BY g.user_id, coalesce(g.last_at, g.said_at) NULLS FIRST, g.last_order NULLS FIRST, g.item_id
+    ORDER BY g.user_id, g.item_id
 """
 
 
 def read_engagement(connection: Connection, server_id: int) -> npt.NDArray[Any]:
-    """Engagement of everybody who may be learned from, by user and oldest first; as `app.db.tastes.read_histories` otherwise."""
+    """Engagement of everybody who may be learned from, by user and item, as `app.db.tastes.read_histories` reads it."""
     return arrays.read_array(connection, SQL, {"server_id": server_id}, HISTORY_FIELDS)
+
+
+def engagement_version(connection: Connection, server_id: int) -> int:
+    """Rises with each change of anybody's engagement."""
+    return int(connection.execute(statement("users", "engagement_version"), {"server_id": server_id}).scalar_one())
+
+
+@dataclass(frozen=True)
+class LearningState:
+    """What a revision of the collab space was last learned from, whether it went live or not, and what there is now; `n_users` and `n_seen`
+    are counted up to `enough`."""
+
+    learned_at: datetime | None
+    learned_version: int | None
+    version: int
+    n_users: int
+    n_seen: int
+
+
+def learning_state(connection: Connection, server_id: int, enough: int) -> LearningState:
+    row = connection.execute(statement("spaces", "learning_state"), {"server_id": server_id, "enough": enough}).one()
+    learned_at = None if row.learned_at is None else datetime.fromisoformat(row.learned_at)
+    return LearningState(learned_at, row.learned_version, int(row.version or 0), row.n_users, row.n_seen)
 
 
 def read_bodies(connection: Connection, server_id: int, item_ids: Sequence[int]) -> dict[int, dict[str, Any]]:

@@ -11,9 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection
 
-from app.db import arrays, spaces
+from app.db import spaces
 from app.db.statements import statement
-from app.types import Space
 
 MODEL_NAME, VERSION = "pack", 1
 
@@ -59,7 +58,7 @@ def put_aside(
     spaces.set_card(connection, space, {"pack": card, "known": known})
     whole = history.astype(np.float32), target.astype(np.float32)
     spaces.write_learned_vectors(connection, space, item_ids, *whole, np.zeros(len(item_ids), dtype=np.bool_))
-    connection.execute(statement("packs", "put_aside"), {"server_id": server_id, "space_id": space.id})
+    spaces.put_aside(connection, space)
     return Base(space.id, card, item_ids, history, target, n_events)
 
 
@@ -72,7 +71,7 @@ def base_in_use(connection: Connection, server_id: int) -> Base | None:
     card = fields.pop("card")
     space = spaces.space_of(fields)
     spaces.forget_missing_items(connection, space)
-    found = _read(connection, space)
+    found = spaces.read_learned_vectors(connection, space)
     place = np.searchsorted(np.array(card["known"]["item_ids"], dtype=np.int64), found["item_id"])
     n_events = np.array(card["known"]["n_events"], dtype=np.int64)[place]
     return Base(space.id, card["pack"], found["item_id"].copy(), found["history"], found["target"], n_events)
@@ -81,15 +80,3 @@ def base_in_use(connection: Connection, server_id: int) -> Base | None:
 def retire_unused(connection: Connection, server_id: int) -> None:
     """Packs whose vectors neither the live collab space nor the one before it was made with."""
     connection.execute(statement("packs", "retire_unused"), {"server_id": server_id, "model_name": MODEL_NAME})
-
-
-def _read(connection: Connection, space: Space) -> npt.NDArray[Any]:
-    sql = """
-        SELECT item_id, history, target
-        FROM item_vectors
-        WHERE server_id = %(server_id)s AND space_id = %(space_id)s AND shelf = %(shelf)s
-        ORDER BY item_id
-    """
-    vector = arrays.halfvec(space.dimension)
-    values = {"server_id": space.server_id, "space_id": space.id, "shelf": space.shelf}
-    return arrays.read_array(connection, sql, values, {"item_id": "i8", "history": vector, "target": vector})

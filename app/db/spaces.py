@@ -89,10 +89,19 @@ def index_space(connection: Connection, space: Space) -> None:
 
 
 def go_live(connection: Connection, space: Space, now: datetime) -> None:
-    """The space serves, the one that did is kept, and those kept before go."""
-    values = {"server_id": space.server_id, "kind": space.kind, "space_id": space.id, "now": now}
+    """The space serves, the one that did is kept, and those kept before go, as do candidates of its model."""
+    values = {"server_id": space.server_id, "kind": space.kind, "model_name": space.model_name, "space_id": space.id, "now": now}
     connection.execute(statement("spaces", "retire_living"), values)
     connection.execute(statement("spaces", "set_live"), values)
+
+
+def put_aside(connection: Connection, space: Space) -> None:
+    """The space is kept as a candidate, which nobody is answered from."""
+    connection.execute(statement("spaces", "put_aside"), {"server_id": space.server_id, "space_id": space.id})
+
+
+def retire_candidates(connection: Connection, server_id: int, kind: str, model_name: str) -> None:
+    connection.execute(statement("spaces", "retire_candidates"), {"server_id": server_id, "kind": kind, "model_name": model_name})
 
 
 def drop_retired_spaces(engine: Engine, server_id: int) -> int:
@@ -167,6 +176,25 @@ def write_learned_vectors(
 def set_card(connection: Connection, space: Space, card: dict[str, Any]) -> None:
     """What the space was learned from, and how well; `strength` (0..1) is how far a request trusts it."""
     connection.execute(statement("spaces", "set_card"), {"server_id": space.server_id, "space_id": space.id, "card": json.dumps(card)})
+
+
+def read_card(connection: Connection, space: Space) -> dict[str, Any]:
+    card: dict[str, Any] = connection.execute(
+        statement("spaces", "read_card"), {"server_id": space.server_id, "space_id": space.id}
+    ).scalar_one()
+    return card
+
+
+def read_learned_vectors(connection: Connection, space: Space) -> npt.NDArray[Any]:
+    """All vectors of a space learned from behaviour, by item, as a structured array: item_id, history and target (float16)."""
+    sql = """
+        SELECT item_id, history, target
+        FROM item_vectors
+        WHERE server_id = %(server_id)s AND space_id = %(space_id)s AND shelf = %(shelf)s
+        ORDER BY item_id
+    """
+    vector = arrays.halfvec(space.dimension)
+    return arrays.read_array(connection, sql, _where(space), {"item_id": "i8", "history": vector, "target": vector})
 
 
 def read_vectors(connection: Connection, space: Space) -> npt.NDArray[Any]:

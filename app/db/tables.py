@@ -253,6 +253,8 @@ engagement = Table(
     Column("is_finished", Boolean, nullable=False, server_default=text("false"), comment="the title as a whole"),
     Column("played_ratio", REAL, comment="played time over running time, not capped; NULL: unknown"),
     Column("said_at", DateTime(timezone=True), comment="newest standing signal but a rating"),
+    Column("first_at", DateTime(timezone=True), comment="when it was begun"),
+    Column("first_order", BigInteger),
     PrimaryKeyConstraint("server_id", "user_id", "item_id"),
 )
 Index("engagement_item_id_idx", engagement.c.server_id, engagement.c.item_id)

@@ -17,7 +17,8 @@ from app.types import Space, SpaceInUse
 HISTORY_FIELDS = {
     "user_id": "i8", "item_id": "i8", "is_series": "i4", "n_plays": "i4", "n_episodes": "i4", "completion": "f4", "played_ratio": "f4",
     "rating": "f4",
-    "last_at": "f8", "last_order": "f8", "is_favourite": "i4", "liking": "i4", "is_watchlisted": "i4", "is_hidden": "i4", "is_seen": "i4",
+    "last_at": "f8", "last_order": "f8", "first_at": "f8", "first_order": "f8",
+    "is_favourite": "i4", "liking": "i4", "is_watchlisted": "i4", "is_hidden": "i4", "is_seen": "i4",
 }  # fmt: skip
 
 HISTORY_COLUMNS = """g.user_id, g.item_id, (i.kind = 'series')::int, g.n_plays, g.n_episodes,
@@ -25,6 +26,7 @@ HISTORY_COLUMNS = """g.user_id, g.item_id, (i.kind = 'series')::int, g.n_plays, 
            -- A refusal is as old as the word, all else as old as the watching where there was any.
            coalesce(extract(epoch FROM coalesce(CASE WHEN g.is_hidden OR g.is_liked IS FALSE THEN g.said_at END,
                                                 g.last_at, g.said_at))::float8, 'NaN'), coalesce(g.last_order::float8, 'NaN'),
+           coalesce(extract(epoch FROM g.first_at)::float8, 'NaN'), coalesce(g.first_order::float8, 'NaN'),
            g.is_favourite::int, CASE g.is_liked WHEN true THEN 1 WHEN false THEN -1 ELSE 0 END,
            g.is_watchlisted::int, g.is_hidden::int, g.is_seen::int"""
 

@@ -83,15 +83,12 @@ def households(events: Events, seed: int) -> list[Task]:
     return tasks
 
 
-def by_time(events: Events, at: npt.NDArray[np.float64], share: float) -> list[Task]:
-    """The last `share` of the time that `at` (n,), in seconds, spans is held out, at one moment for all users.
+def by_time(events: Events, begun_at: npt.NDArray[np.float64], cut: float) -> list[Task]:
+    """What was begun (n,) after `cut`, both in seconds, is held out of everybody's rows at one moment.
 
     What somebody watched to the half since then is to be found. Rows whose time is NaN count as before.
     """
-    known = at[~np.isnan(at)]
-    if not len(known):
-        return [Task(events, [])]
-    held = at > known.max() - share * (known.max() - known.min())
+    held = begun_at > cut
     return [Task(rows_of(events, ~held), _cases(events, held, held & (events.weights >= MIN_RELEVANT_WEIGHT)))]
 
 

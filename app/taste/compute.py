@@ -63,7 +63,7 @@ def _labelled(recipe: Recipe, user_id: int, version: int, taste: Taste, traits: 
         for one in taste.interests
     ]
     # Where there are no facets weights say what part of the taste each item is.
-    weights = taste.weights if recipe.max_facets else taste.weights / np.float32(taste.length)
+    weights = taste.weights if recipe.max_facets or taste.vector is None else taste.weights / np.float32(taste.length)
     return UserTaste(user_id, version, recipe.name, taste.vector, taste.heaviest, weights, taste.n_items, taste.due_at, facets)
 
 

@@ -14,7 +14,7 @@ DAY = 86_400.0
 
 @dataclass(frozen=True)
 class History:
-    """Equally long arrays; NaN where a value is unknown. `last_at` in seconds since 1970, `played_ratio` not capped."""
+    """Equally long arrays; NaN where a value is unknown. `last_at` and `first_at` in seconds since 1970, `played_ratio` not capped."""
 
     item_ids: npt.NDArray[np.int64]
     is_series: Flags
@@ -25,6 +25,8 @@ class History:
     rating: Floats
     last_at: Floats
     last_order: Floats
+    first_at: Floats
+    first_order: Floats
     is_favourite: Flags
     liking: Floats  # 1 liked, -1 disliked, 0 neither
     is_watchlisted: Flags

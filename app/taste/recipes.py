@@ -14,7 +14,7 @@ from app.taste.weights import PalateWeights
 from app.types import Server, SpaceKind
 
 # Raised when the same settings come to say something else: every stored taste is then computed anew.
-VERSION = 1
+VERSION = 2
 
 PRESETS: dict[str, type[PalateWeights] | type[StreamystatsWeights]] = {"palate": PalateWeights, "streamystats": StreamystatsWeights}
 

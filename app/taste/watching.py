@@ -3,6 +3,9 @@
 weight = interest * recency. There whatever was chosen and watched speaks for what comes next, a bad rating only a little less than a good
 one (EXPERIMENTS, collab): weights are not negative. A bounce is no event; neither is what was refused.
 
+A series is one event, at the place where it was begun, however many episodes followed (EXPERIMENTS, films and series); it ages from when
+it was last watched.
+
 The same interest says how much an event counts where item vectors are learned.
 """
 
@@ -35,3 +38,8 @@ class WatchingWeights(PalateWeights):
         value = np.where(history.is_watchlisted & ~history.is_seen, value + self.watchlist_interest, value)
         refused = (history.liking < 0) | history.is_hidden
         return np.asarray(np.where(refused, 0.0, np.maximum(value, 0.0)))
+
+    def moments(self, history: History) -> tuple[Floats, Floats]:
+        at, order = super().moments(history)
+        begun_at = np.where(history.is_series & ~np.isnan(history.first_at), history.first_at, at)
+        return begun_at, np.where(history.is_series & ~np.isnan(history.first_order), history.first_order, order)

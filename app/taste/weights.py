@@ -96,13 +96,18 @@ class PalateWeights:
 
     def recency(self, history: History, age_days: Floats) -> Floats:
         """k is counted over what was watched, newest first: by time, then by order, then by our id."""
-        newest_first = np.lexsort((-history.item_ids, -_known(history.last_order), -_known(history.last_at)))
+        at, order = self.moments(history)
+        newest_first = np.lexsort((-history.item_ids, -_known(order), -_known(at)))
         k = np.empty(len(newest_first))
         k[newest_first] = np.arange(1, len(newest_first) + 1)
         # What has no time is taken to be as old as the oldest that has one, as it is counted after it.
         oldest = np.nanmax(age_days) if np.isfinite(age_days).any() else 0.0
         aged = np.exp2(-np.where(np.isnan(age_days), oldest, age_days) / self.half_life_days)
         return np.asarray(k**-self.order_decay * aged)
+
+    def moments(self, history: History) -> tuple[Floats, Floats]:
+        """(time, order) of each item among the others, NaN where unknown."""
+        return history.last_at, history.last_order
 
 
 def _known(values: Floats) -> Floats:

@@ -26,8 +26,9 @@ from app.learn.splits import households, unseen_users
 from app.types import unseen
 from jobs.evaluate_served import NOW, SERVED, Bench, Served
 from jobs.evaluation_data import Library, read_movielens_events
-from jobs.learn_collab import learn_collab, put_live, store_revision
+from jobs.learn_collab import learn_collab, put_live, store
 from jobs.packs import install, pack_of_films
+from jobs.revision import revision_of
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
@@ -81,8 +82,8 @@ def _givers(bench: Bench, elsewhere: Events, found: ItemVectors, pack: Pack) -> 
             text = spaces.live_space(connection, bench.server.id, "text")
             assert text is not None
             vectors = spaces.read_vectors(connection, text)
-        space = store_revision(bench.work, bench.server, elsewhere, bench.item_ids, found, vectors, Parameters(), NOW)
-        put_live(bench.work, space, NOW)
+        revision = revision_of(elsewhere, bench.item_ids, found, vectors, Parameters(), NOW)
+        put_live(bench.work, store(bench.work, bench.server, revision), NOW)
 
     return {
         "text": None,
@@ -97,7 +98,7 @@ def _install(bench: Bench, pack: Pack) -> None:
 
 
 def _learn(bench: Bench) -> None:
-    learn_collab(bench.work, bench.server, NOW, unseen)
+    learn_collab(bench.work, bench.server, NOW, unseen, is_judged=False)
 
 
 def _measured(served: Installing, tasks: list[Task], n_items: int) -> dict[str, Any]:

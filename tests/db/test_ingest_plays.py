@@ -235,3 +235,14 @@ def test_an_erased_user_stays_erased(house: House) -> None:
     assert rejected(house.signals(signal("bo", "hour", "hide"), signal("ada", "hour", "hide"))) == [1]
     assert house.engagement("ada", "hour") is None
     assert house.state()["users"] == before["users"]
+
+
+def test_a_series_was_begun_when_its_first_part_was_in_whatever_order_that_is_told(house: House) -> None:
+    house.plays(play("ada", "e2", started_at=day(9), order=4))
+    assert (row(house, "s")["first_at"], row(house, "s")["first_order"]) == (DAY_ONE + timedelta(days=9), 4)
+    house.plays(play("ada", "e1", started_at=day(2), played_seconds=3600, order=2))
+    found = row(house, "s")
+    assert (found["first_at"], found["last_at"]) == (DAY_ONE + timedelta(days=2), DAY_ONE + timedelta(days=9))
+    assert (found["first_order"], found["last_order"]) == (2, 4)
+    house.signals(signal("ada", "e1", "unwatched", at=day(20)))
+    assert row(house, "s")["first_at"] == DAY_ONE + timedelta(days=9)

@@ -1,6 +1,5 @@
 """A collab space from the first play to the answer: learned, live, fresh, explained, and nobody's who did not agree."""
 
-import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,48 +9,17 @@ import pytest
 from sqlalchemy import text
 
 from app.db import Engine, events, spaces
+from app.db.servers import find_user_id
 from app.db.tastes import write_statistics
 from app.errors import NothingToLearn
-from app.learn.next_item import Parameters
 from app.recommend.context import find_context
-from app.recommend.pipeline import recommend
-from app.types import Filters, Server, Slate, unseen
-from jobs.learn_collab import learn_collab, most_watched, read_events
+from app.types import Server, Slate, unseen
+from jobs.learn_collab import learn_collab
 from jobs.refresh_tastes import refresh_tastes
-from tests.db.household import House, film, play, user
-
-N_FILMS, N_PEOPLE = 40, 24
-FEW = Parameters(rank=8)
-
-
-class Town:
-    """People of two tastes: who likes one even film likes the others, in their order; likewise odd ones. Nobody's text is known."""
-
-    def __init__(self, engine: Engine, server: Server, now: datetime) -> None:
-        self.engine, self.server, self.now = engine, server, now
-        self.house = House(engine, server.id)
-        self.house.tell("items", [film(f"f{number}", runtime_seconds=6000, library_id="l") for number in range(N_FILMS)])
-        self.house.tell("users", [user(f"u{number}") for number in range(N_PEOPLE)] + [user("new")])
-        for number in range(N_PEOPLE):
-            side = number % 2
-            for step in range(10):
-                self.watch(f"u{number}", f"f{(side + 2 * (number // 2 + step)) % N_FILMS}", 20 - step)
-
-    def watch(self, who: str, what: str, days_ago: float, percent: float = 100) -> None:
-        at = (self.now - timedelta(days=days_ago)).isoformat()
-        self.house.tell("plays", [play(who, what, started_at=at, percent=percent)])
-
-    def learn(self, **options: Any) -> Any:
-        return learn_collab(self.engine, self.server, self.now, unseen, parameters=FEW, **options)
-
-    def ask(self, who: str, limit: int = 10) -> Slate:
-        with self.engine.begin() as connection:
-            return recommend(
-                connection, self.server, who, Filters(), limit=limit, offset=0, explain=True, now=self.now, slate_id=uuid.uuid4()
-            )
-
-    def names(self, who: str, limit: int = 10) -> list[str]:
-        return [item.candidate.external_id for item in self.ask(who, limit).items]
+from jobs.revision import most_watched
+from jobs.watched import watched_in
+from tests.db.household import episode, play, series
+from tests.jobs.town import N_FILMS, Town
 
 
 @pytest.fixture
@@ -110,18 +78,30 @@ def test_a_bounce_is_no_event_and_who_opted_out_is_not_read(town: Town, engine: 
         )
         rows = events.read_engagement(connection, town.server.id)
         names = {row.id: row.external_id for row in connection.execute(text("SELECT id, external_id FROM users"))}
-    _, seen = read_events(rows, None)
-    assert "u3" not in {names[user_id] for user_id in np.unique(rows["user_id"])}
-    [bounced] = [number for number, row in enumerate(rows) if names[row["user_id"]] == "new"]
-    assert seen.weights[bounced] == 0
+    seen = watched_in(rows).events
+    here = [names[user_id] for user_id in np.unique(rows["user_id"]).tolist()]
+    assert "u3" not in here
+    assert seen.weights[seen.users == here.index("new")].tolist() == [0]
 
 
-def test_events_stand_oldest_first(town: Town, engine: Engine) -> None:
+def test_a_series_stands_where_it_was_begun_and_a_film_where_it_was_watched_last(town: Town, engine: Engine) -> None:
+    town.house.tell("items", [series("s"), *(episode(f"e{number}", "s", number) for number in (1, 2, 3))])
+    for what, days_ago in (("f1", 50), ("e1", 40), ("f2", 30), ("e2", 20), ("f3", 15), ("e3", 10)):
+        town.watch("new", what, days_ago)
+    town.house.tell("plays", [play("new", "f1", "again", started_at=(town.now - timedelta(days=5)).isoformat(), percent=100)])
     with engine.begin() as connection:
         rows = events.read_engagement(connection, town.server.id)
-    for user_id in np.unique(rows["user_id"]):
-        mine = rows["last_at"][rows["user_id"] == user_id]
-        assert (np.diff(mine) > 0).all()
+        rows = rows[rows["user_id"] == find_user_id(connection, town.server.id, "new")]
+        names = {row.id: row.name for row in connection.execute(text("SELECT id, name FROM items"))}
+    assert places(rows, names) == ["Series s", "Film f2", "Film f3", "Film f1"]
+    # What was begun before that moment, by what was known then; what was not, behind it.
+    assert places(rows, names, town.now - timedelta(days=25)) == ["Film f1", "Series s", "Film f2", "Film f3"]
+
+
+def places(rows: Any, names: dict[int, str], as_of: datetime | None = None) -> list[str]:
+    """What one user watched, oldest first."""
+    watched = watched_in(rows) if as_of is None else watched_in(rows, as_of=as_of.timestamp())
+    return [names[item_id] for item_id in watched.item_ids[watched.events.items].tolist()]
 
 
 def test_a_new_revision_takes_the_place_of_the_old_and_a_play_between_is_kept(town: Town, engine: Engine) -> None:
@@ -148,7 +128,7 @@ def test_what_was_begun_and_killed_is_put_aside(town: Town, engine: Engine) -> N
 
 def test_little_memory_leaves_the_solve_to_the_most_watched(town: Town, engine: Engine) -> None:
     with engine.begin() as connection:
-        _, seen = read_events(events.read_engagement(connection, town.server.id), None)
+        seen = watched_in(events.read_engagement(connection, town.server.id)).events
     fewer = most_watched(seen, 7)
     counts = np.bincount(seen.items, minlength=seen.n_items)
     chosen = np.unique(fewer.items[fewer.weights > 0])

@@ -5,13 +5,15 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from sqlalchemy import CheckConstraint
+from sqlalchemy import CheckConstraint, text
 
 from app.db import Engine
 from app.db.embedded import find_binaries
 from app.db.engine import working_engine
+from app.db.servers import put_server
 from app.db.tables import PARTITION_SCHEMA, metadata
 from migrations.migrate import alembic_config, current_revision, migrate, newest_revision
+from tests.db.household import House, day, episode, film, play, series, signal, user
 
 
 @pytest.fixture
@@ -25,8 +27,8 @@ def dump(engine: Engine) -> str:
 
     url = engine.url
     command_line = [find_binaries() / "pg_dump", "-s", "-h", url.query["host"], "-U", str(url.username), str(url.database)]
-    text = subprocess.run(command_line, check=True, capture_output=True, text=True).stdout
-    return "\n".join(line for line in text.splitlines() if not line.startswith(("\\restrict", "\\unrestrict", "--")))
+    schema = subprocess.run(command_line, check=True, capture_output=True, text=True).stdout
+    return "\n".join(line for line in schema.splitlines() if not line.startswith(("\\restrict", "\\unrestrict", "--")))
 
 
 def test_up_down_and_up_again_leave_the_same_schema(empty: Engine) -> None:
@@ -57,6 +59,26 @@ def test_the_checks_of_the_tables_are_in_the_schema(empty: Engine) -> None:
     checks = [(table.name, column.name) for table, column, check in checks if isinstance(check, CheckConstraint)]
     assert checks
     assert [one for one in checks if f"CONSTRAINT {one[0]}_{one[1]}_check CHECK" not in schema] == []
+    empty.dispose()
+
+
+def test_what_was_there_before_is_told_when_it_was_begun(empty: Engine) -> None:
+    migrate(empty)
+    with empty.begin() as connection:
+        server, _ = put_server(connection, "home", "Home", "api", {})
+    house = House(empty, server.id)
+    house.users(user("ada"))
+    house.items(film("heat"), film("ronin"), series("s"), episode("e1", "s", 1), episode("e2", "s", 2))
+    house.plays(play("ada", "e1", started_at=day(1), order=5), play("ada", "e2", started_at=day(3), order=2))
+    house.plays(play("ada", "heat", started_at=day(2)), play("ada", "heat", "again", started_at=day(8)))
+    house.signals(signal("ada", "ronin", "rating", 8, at=day(4)))
+    before = house.state()["engagement"]
+    assert sum(row["first_at"] is not None for row in before) == 3
+    with empty.begin() as connection:
+        connection.execute(text("UPDATE engagement SET first_at = NULL, first_order = NULL"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0006'"))
+    migrate(empty)
+    assert house.state()["engagement"] == before
     empty.dispose()
 
 

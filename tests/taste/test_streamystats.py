@@ -17,7 +17,7 @@ from app.types import Server
 NOW = 1_800_000_000.0
 NONE = {
     "is_series": False, "n_plays": 1, "n_episodes": 0, "completion": np.nan, "played_ratio": 1.0, "rating": np.nan,
-    "last_at": NOW, "last_order": np.nan,
+    "last_at": NOW, "last_order": np.nan, "first_at": np.nan, "first_order": np.nan,
     "is_favourite": False, "liking": 0, "is_watchlisted": False, "is_hidden": False, "is_seen": True,
 }  # fmt: skip
 OTHERS: tuple[dict[str, Any], ...] = ({}, {})

@@ -16,7 +16,7 @@ PALATE = PalateWeights()
 RECIPE = Recipe("palate", PALATE)
 NONE = {
     "is_series": False, "n_plays": 1, "n_episodes": 0, "completion": np.nan, "played_ratio": np.nan, "rating": np.nan,
-    "last_at": NOW - 30 * DAY, "last_order": np.nan,
+    "last_at": NOW - 30 * DAY, "last_order": np.nan, "first_at": np.nan, "first_order": np.nan,
     "is_favourite": False, "liking": 0, "is_watchlisted": False, "is_hidden": False, "is_seen": True,
 }  # fmt: skip
 

@@ -90,7 +90,9 @@ sittings AS (
            greatest(max(percent) / 100, CASE WHEN bool_or(is_completed) OR what = 'watched' THEN 1 END) AS fraction,
            bool_or(is_completed IS DISTINCT FROM false) AS may_be_finished,
            greatest(max(ended_at), max(at)) AS at,
+           least(min(started_at), min(at)) AS begun_at,
            greatest(max(play_order), max(signal_order)) AS in_order,
+           least(min(play_order), min(signal_order)) AS begun_in_order,
            (what = 'play')::int AS n_plays
     FROM numbered
     GROUP BY user_id, item_id, entry_id, entry_kind, season_number, episode_number, what, sitting
@@ -101,7 +103,8 @@ parts AS (
            CASE WHEN greatest(max(fraction), sum(played_seconds)::real / nullif(max(runtime_seconds), 0)) > 1 THEN 1
                 ELSE greatest(max(fraction), sum(played_seconds)::real / nullif(max(runtime_seconds), 0)) END AS completion,
            coalesce(sum(played_seconds)::real / nullif(max(runtime_seconds), 0), max(fraction)) AS played_ratio,
-           bool_or(may_be_finished) AS may_be_finished, max(at) AS last_at, max(in_order) AS last_order
+           bool_or(may_be_finished) AS may_be_finished, max(at) AS last_at, max(in_order) AS last_order,
+           min(begun_at) AS first_at, min(begun_in_order) AS first_order
     FROM sittings
     GROUP BY user_id, item_id, part, is_episode
 ),
@@ -114,19 +117,21 @@ last_said AS (
 ),
 facts AS (
     SELECT user_id, item_id, true AS is_watched, n_plays, is_episode, completion, played_ratio, last_at, last_order,
-           NULL::real AS rating, NULL::text AS kind, NULL::real AS value,
+           first_at, first_order, NULL::real AS rating, NULL::text AS kind, NULL::real AS value,
            -- What is not known to be broken off was watched to its end.
            NOT is_aside AND coalesce(completion >= 0.9, may_be_finished) AS is_finished, NULL::timestamptz AS said_at
     FROM parts
     UNION ALL
     SELECT user_id, item_id, false, 0, false, NULL, NULL,
-           CASE WHEN kind = 'rating' AND value IS NOT NULL THEN at END,
-           CASE WHEN kind = 'rating' AND value IS NOT NULL THEN signal_order END,
-           CASE WHEN kind = 'rating' THEN value END, kind, value, false,
+           rated_at, rated_order, rated_at, rated_order, CASE WHEN kind = 'rating' THEN value END, kind, value, false,
            CASE WHEN kind <> 'rating' AND value > 0 THEN at END
-    FROM last_said
+    FROM (
+        SELECT *, CASE WHEN kind = 'rating' AND value IS NOT NULL THEN at END AS rated_at,
+               CASE WHEN kind = 'rating' AND value IS NOT NULL THEN signal_order END AS rated_order
+        FROM last_said
+    ) AS judged_signals
     UNION ALL
-    SELECT user_id, item_id, false, 0, false, NULL, NULL, NULL, NULL, NULL, NULL, NULL, false, NULL
+    SELECT user_id, item_id, false, 0, false, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, false, NULL
     FROM touched_pairs
 ),
 rolled AS MATERIALIZED (
@@ -136,6 +141,8 @@ rolled AS MATERIALIZED (
            avg(completion)::real AS completion,
            max(last_at) AS last_at,
            max(last_order) AS last_order,
+           min(first_at) AS first_at,
+           min(first_order) AS first_order,
            max(rating) AS rating,
            coalesce(bool_or(value > 0) FILTER (WHERE kind = 'favourite'), false) AS is_favourite,
            bool_or(kind = 'like') FILTER (WHERE kind IN ('like', 'dislike') AND value > 0) AS is_liked,
@@ -153,9 +160,10 @@ rolled AS MATERIALIZED (
 written AS (
     INSERT INTO engagement AS g (server_id, user_id, item_id, n_plays, n_episodes, completion, last_at, last_order, rating,
                                  is_favourite, is_liked, is_watchlisted, is_hidden, is_seen, n_finished, is_finished, played_ratio,
-                                 said_at)
+                                 said_at, first_at, first_order)
     SELECT :server_id, user_id, item_id, n_plays, n_episodes, completion, last_at, last_order, rating,
-           is_favourite, is_liked, is_watchlisted, is_hidden, is_seen, n_finished, is_finished, played_ratio, said_at
+           is_favourite, is_liked, is_watchlisted, is_hidden, is_seen, n_finished, is_finished, played_ratio, said_at,
+           first_at, first_order
     FROM rolled
     WHERE is_seen OR is_favourite OR is_liked IS NOT NULL OR is_watchlisted OR is_hidden
     ON CONFLICT (server_id, user_id, item_id) DO UPDATE SET
@@ -164,14 +172,15 @@ written AS (
         is_favourite = excluded.is_favourite, is_liked = excluded.is_liked, is_watchlisted = excluded.is_watchlisted,
         is_hidden = excluded.is_hidden, is_seen = excluded.is_seen,
         n_finished = excluded.n_finished, is_finished = excluded.is_finished, played_ratio = excluded.played_ratio,
-        said_at = excluded.said_at
+        said_at = excluded.said_at, first_at = excluded.first_at, first_order = excluded.first_order
     WHERE (g.n_plays, g.n_episodes, g.completion, g.last_at, g.last_order, g.rating,
            g.is_favourite, g.is_liked, g.is_watchlisted, g.is_hidden, g.is_seen,
-           g.n_finished, g.is_finished, g.played_ratio, g.said_at)
+           g.n_finished, g.is_finished, g.played_ratio, g.said_at, g.first_at, g.first_order)
           IS DISTINCT FROM
           (excluded.n_plays, excluded.n_episodes, excluded.completion, excluded.last_at, excluded.last_order, excluded.rating,
            excluded.is_favourite, excluded.is_liked, excluded.is_watchlisted, excluded.is_hidden, excluded.is_seen,
-           excluded.n_finished, excluded.is_finished, excluded.played_ratio, excluded.said_at)
+           excluded.n_finished, excluded.is_finished, excluded.played_ratio, excluded.said_at,
+           excluded.first_at, excluded.first_order)
     RETURNING g.user_id
 ),
 removed AS (

@@ -18,9 +18,6 @@ WHERE i.server_id = :server_id
 GROUP BY i.id, i.kind, i.year
 ORDER BY i.id;
 
--- name: put_aside
-UPDATE spaces SET status = 'candidate' WHERE server_id = :server_id AND id = :space_id;
-
 -- name: base_in_use
 SELECT b.id, b.server_id, b.kind, b.status, b.model_name, b.model_digest, b.template_version, b.dimension, b.shelf, b.centre,
        b.centre_source, b.card

@@ -28,10 +28,36 @@ UPDATE spaces SET centre = :centre, centre_source = :centre_source WHERE server_
 -- Before the successor goes live: one live space of a kind is a unique index.
 UPDATE spaces
 SET status = CASE WHEN status = 'live' THEN 'kept' ELSE 'retired' END
-WHERE server_id = :server_id AND kind = :kind AND status IN ('live', 'kept');
+WHERE server_id = :server_id AND kind = :kind AND (status IN ('live', 'kept') OR status = 'candidate' AND model_name = :model_name);
 
 -- name: set_live
 UPDATE spaces SET status = 'live', live_at = :now WHERE server_id = :server_id AND id = :space_id;
+
+-- name: put_aside
+UPDATE spaces SET status = 'candidate' WHERE server_id = :server_id AND id = :space_id;
+
+-- name: retire_candidates
+UPDATE spaces
+SET status = 'retired'
+WHERE server_id = :server_id AND kind = :kind AND model_name = :model_name AND status = 'candidate';
+
+-- name: read_card
+SELECT card FROM spaces WHERE server_id = :server_id AND id = :space_id;
+
+-- name: learning_state
+-- What a revision was last learned from, whether it went live or not, and what there is now.
+SELECT s.card->>'learned_at' AS learned_at, CAST(s.card->>'engagement_version' AS bigint) AS learned_version,
+       (SELECT sum(engagement_version) FROM users WHERE server_id = :server_id) AS version,
+       (SELECT count(*) FROM (SELECT FROM users WHERE server_id = :server_id AND engagement_version > 0 LIMIT :enough) AS some) AS n_users,
+       (SELECT count(*) FROM (SELECT FROM engagement WHERE server_id = :server_id AND is_seen LIMIT :enough) AS some) AS n_seen
+FROM (SELECT) AS always
+LEFT JOIN LATERAL (
+    SELECT card
+    FROM spaces
+    WHERE server_id = :server_id AND kind = 'collab' AND status IN ('live', 'candidate') AND card->>'learned_at' IS NOT NULL
+    ORDER BY id DESC
+    LIMIT 1
+) AS s ON true;
 
 -- name: retired_spaces
 SELECT id, shelf FROM spaces WHERE server_id = :server_id AND status = 'retired' ORDER BY id;

@@ -90,3 +90,6 @@ tombstone AS (
 SELECT (SELECT count(*) FROM plays) AS plays, (SELECT count(*) FROM signals) AS signals,
        (SELECT count(*) FROM engagement) AS engagement, (SELECT count(*) FROM tastes) AS tastes,
        (SELECT count(*) FROM slates) AS slates, (SELECT count(*) FROM user_libraries) AS user_libraries;
+
+-- name: engagement_version
+SELECT coalesce(sum(engagement_version), 0) FROM users WHERE server_id = :server_id;

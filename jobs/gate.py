@@ -1,0 +1,129 @@
+"""Whether a revision may take the place of the live one: asked of what was watched lately, which neither has learned from.
+
+Two revisions learned by one recipe differ only by what was watched and what was changed in between: the live one is asked as it stands of
+what was begun since it was learned, and beside it what the new one would be without that. Where the recipe is another, what was begun in
+the last two weeks is taken away from both, and both are learned anew; and where the live one is older than that, it is asked as it stands.
+"""
+
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from app.db import Engine, spaces
+from app.errors import NothingToLearn
+from app.learn.collaborative import tastes_of
+from app.learn.events import Case, Floats
+from app.learn.metrics import accuracy, interval
+from app.learn.next_item import Parameters
+from app.learn.ranking import popularity_of, ranked
+from app.learn.splits import by_time
+from app.types import Server, Space, unseen
+from jobs.revision import VERSION, ItemIds, Material
+from jobs.watched import watched_in
+
+HELD_OUT = timedelta(days=14)
+# Fewer people say nothing of which is better; more say no more, and asking them all takes long.
+MIN_CASES, MAX_CASES = 20, 5_000
+N_FIRST, SEED = 10, 0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """NDCG@10 of both and the difference with its 95% interval over `n_cases` people, or None where too few began anything since."""
+
+    held_from: datetime
+    n_cases: int
+    ndcg_10: float | None = None
+    live_ndcg_10: float | None = None
+    minus_live: tuple[float, float] | None = None
+
+    @property
+    def is_worse(self) -> bool:
+        return self.minus_live is not None and self.minus_live[1] < 0
+
+    def __str__(self) -> str:
+        since = f"what {self.n_cases:,} people began since {self.held_from:%d %B %Y}"
+        if self.ndcg_10 is None or self.live_ndcg_10 is None or self.minus_live is None:
+            return f"not compared with what was live: {since} is too little"
+        low, high = self.minus_live
+        return f"NDCG@10 {self.ndcg_10:.4f} on {since}, {self.live_ndcg_10:.4f} by what was live (difference {low:+.4f} to {high:+.4f})"
+
+    def as_card(self) -> dict[str, Any]:
+        return asdict(self) | {"held_from": self.held_from.isoformat(), "is_worse": self.is_worse}
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """At the positions of the material's items, zeros for those unknown; shape (n_items, r)."""
+
+    history: Floats
+    target: Floats
+
+
+def judge(
+    engine: Engine, server: Server, rows: npt.NDArray[Any], material: Material, parameters: Parameters, now: datetime
+) -> Verdict | None:
+    """Compare what `parameters` make of `material` and `rows` (engagement) with the live revision; None where there is none."""
+    with engine.begin() as connection:
+        live = spaces.live_space(connection, server.id, "collab")
+        if live is None:
+            return None
+        card = spaces.read_card(connection, live)
+    if "learned_at" not in card:
+        return None
+    learned_at = datetime.fromisoformat(card["learned_at"])
+    former = Parameters(**card["parameters"]) if _can_be_repeated(live, card, material) else None
+    as_it_stands = former in (None, parameters) or learned_at <= now - HELD_OUT
+    held_from = max(learned_at, now - HELD_OUT) if as_it_stands else now - HELD_OUT
+    watched = watched_in(rows, material.item_ids, as_of=held_from.timestamp())
+    [task] = by_time(watched.events, watched.begun_at, held_from.timestamp())
+    cases = _some(task.cases)
+    if len(cases) < MIN_CASES:
+        return Verdict(held_from, len(cases))
+    before = replace(watched.events, weights=np.where(watched.begun_at > held_from.timestamp(), 0, watched.events.weights))
+    try:
+        new = material.learned_from(before, parameters, now, unseen).vectors
+        old = _read(engine, live, material.item_ids) if as_it_stands or former is None else (
+            material.learned_from(before, former, now, unseen).vectors
+        )  # fmt: skip
+    except NothingToLearn:
+        return Verdict(held_from, len(cases))
+    otherwise = popularity_of(before)
+    figures = [_ndcg(Vectors(side.history, side.target), cases, otherwise) for side in (new, old)]
+    difference = interval(figures[0] - figures[1], SEED)
+    return Verdict(held_from, len(cases), float(figures[0].mean()), float(figures[1].mean()), difference)
+
+
+def _can_be_repeated(live: Space, card: dict[str, Any], material: Material) -> bool:
+    """Whether this code makes of the same events what the live revision is."""
+    pack = card.get("pack", {}).get("space_id")
+    is_known = {field.name for field in fields(Parameters)} == set(card["parameters"])
+    return is_known and live.template_version == VERSION and pack == (material.base.space_id if material.base else None)
+
+
+def _some(cases: list[Case]) -> list[Case]:
+    if len(cases) <= MAX_CASES:
+        return cases
+    chosen = np.random.default_rng(SEED).choice(len(cases), MAX_CASES, replace=False)
+    return [cases[number] for number in np.sort(chosen)]
+
+
+def _read(engine: Engine, space: Space, item_ids: ItemIds) -> Vectors:
+    with engine.begin() as connection:
+        found = spaces.read_learned_vectors(connection, space)
+    found = found[np.isin(found["item_id"], item_ids)]
+    history, target = (np.zeros((len(item_ids), space.dimension), dtype=np.float32) for _ in range(2))
+    place = np.searchsorted(item_ids, found["item_id"])
+    history[place], target[place] = found["history"], found["target"]
+    return Vectors(history, target)
+
+
+def _ndcg(vectors: Vectors, cases: list[Case], otherwise: Floats) -> npt.NDArray[np.float64]:
+    def score(batch: list[Case]) -> Floats:
+        tastes = tastes_of(batch, len(vectors.target), Parameters().order_decay)
+        return np.asarray((tastes @ vectors.history) @ vectors.target.T, dtype=np.float32)
+
+    return accuracy(ranked(score, otherwise, cases, N_FIRST), cases, len(vectors.target)).ndcg_10

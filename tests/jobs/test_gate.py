@@ -1,0 +1,148 @@
+"""A revision goes live only where it is no worse than the live one on what neither has learned from."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+
+from app.db import Engine, spaces
+from app.learn.next_item import Parameters
+from app.types import Server, Space
+from jobs.gate import HELD_OUT, MIN_CASES, Verdict
+from jobs.learn_collab import Learned
+from tests.db.household import play, user
+from tests.jobs.town import N_FILMS, N_PEOPLE, Town
+
+# What everybody watches next is as good as forgotten.
+BAD = Parameters(rank=1, ridge=1e9, item_ridge=1e9, popularity_exponent=-2.0)
+
+
+@pytest.fixture
+def town(engine: Engine, server: Server, now: Any) -> Town:
+    """Everybody's ten films are three weeks old."""
+    town = Town(engine, server, now - timedelta(days=20))
+    town.now = now
+    return town
+
+
+def watch_on(town: Town, n_people: int = N_PEOPLE, days_ago: float = 4) -> None:
+    """Each goes on to the next two films of their side."""
+    for number in range(n_people):
+        for step in (10, 11):
+            town.watch(f"u{number}", f"f{(number % 2 + 2 * (number // 2 + step)) % N_FILMS}", days_ago - step / 10)
+
+
+def learn(town: Town, days_ago: float = 0, **options: Any) -> Learned:
+    later = town.now
+    town.now = later - timedelta(days=days_ago)
+    done = town.learn(**options)
+    town.now = later
+    return done
+
+
+def judged(done: Learned) -> Verdict:
+    assert done.verdict is not None
+    return done.verdict
+
+
+def in_status(town: Town, status: str) -> list[tuple[int, dict[str, Any]]]:
+    sql = "SELECT id, card FROM spaces WHERE server_id = :server_id AND kind = 'collab' AND status = :status ORDER BY id"
+    with town.engine.begin() as connection:
+        return [(row.id, row.card) for row in connection.execute(text(sql), {"server_id": town.server.id, "status": status})]
+
+
+def live(town: Town) -> Space:
+    with town.engine.begin() as connection:
+        found = spaces.live_space(connection, town.server.id, "collab")
+    assert found is not None
+    return found
+
+
+def test_the_first_one_has_nothing_to_be_worse_than(town: Town) -> None:
+    done = town.learn()
+    assert (done.verdict, done.went_live) == (None, True)
+
+
+def test_one_that_is_no_worse_takes_the_place_and_says_how_it_compared(town: Town) -> None:
+    learn(town, days_ago=30)
+    watch_on(town)
+    done = town.learn()
+    verdict = judged(done)
+    assert (done.went_live, verdict.n_cases, verdict.held_from) == (True, N_PEOPLE, town.now - HELD_OUT)
+    assert verdict.ndcg_10 is not None
+    assert verdict.ndcg_10 > 0.1
+    assert live(town).id == done.space_id
+    [(_, card)] = in_status(town, "live")
+    assert card["verdict"]["ndcg_10"] == verdict.ndcg_10
+    assert card["verdict"]["is_worse"] is False
+
+
+@pytest.mark.parametrize("learned_days_ago", [2, 30])
+def test_a_worse_one_is_kept_with_its_figures_and_answers_nobody(town: Town, learned_days_ago: float) -> None:
+    """Whether the live one has seen what is held out (then it is learned anew without) or not."""
+    if learned_days_ago == 2:
+        watch_on(town)
+    good = learn(town, learned_days_ago)
+    if learned_days_ago == 30:
+        watch_on(town)
+    before = town.names("u0")
+    done = town.learn(parameters=BAD)
+    verdict = judged(done)
+    assert (done.went_live, verdict.is_worse, verdict.n_cases) == (False, True, N_PEOPLE)
+    assert verdict.ndcg_10 is not None
+    assert verdict.live_ndcg_10 is not None
+    assert verdict.ndcg_10 < verdict.live_ndcg_10
+    assert live(town).id == good.space_id
+    assert town.names("u0") == before
+    [(space_id, card)] = in_status(town, "candidate")
+    assert space_id == done.space_id
+    assert card["verdict"]["is_worse"] is True
+
+
+def test_one_candidate_is_kept_until_a_revision_goes_live(town: Town) -> None:
+    learn(town, days_ago=30)
+    watch_on(town)
+    town.learn(parameters=BAD)
+    second = town.learn(parameters=replace(BAD, ridge=2e9))
+    assert [space_id for space_id, _ in in_status(town, "candidate")] == [second.space_id]
+    assert town.learn().went_live
+    assert in_status(town, "candidate") == []
+
+
+def test_what_is_forced_goes_live_unasked(town: Town) -> None:
+    learn(town, days_ago=30)
+    watch_on(town)
+    done = town.learn(parameters=BAD, is_judged=False)
+    assert (done.verdict, done.went_live) == (None, True)
+    assert live(town).id == done.space_id
+
+
+def test_too_few_say_nothing(town: Town) -> None:
+    learn(town, days_ago=30)
+    watch_on(town, MIN_CASES - 1)
+    verdict = judged(town.learn(parameters=BAD))
+    assert (verdict.n_cases, verdict.ndcg_10, verdict.is_worse) == (MIN_CASES - 1, None, False)
+    assert "too little" in str(verdict)
+
+
+def test_an_import_that_spoils_what_was_known_is_noticed(town: Town) -> None:
+    """The same recipe, and what was watched before the live revision was learned has changed since."""
+    watch_on(town, days_ago=12)
+    good = learn(town, days_ago=9)
+    for number in range(N_PEOPLE):
+        town.watch(f"u{number}", f"f{(number % 2 + 2 * (number // 2 + 12)) % N_FILMS}", 3)
+    chance = np.random.default_rng(1)
+    strangers = [f"stranger {number}" for number in range(150)]
+    town.house.tell("users", [user(name) for name in strangers])
+    for name in strangers:
+        chosen = chance.permutation(N_FILMS)[:20].tolist()
+        at = [(town.now - timedelta(days=30 - step)).isoformat() for step in range(20)]
+        town.house.tell("plays", [play(name, f"f{film}", started_at=day, percent=100) for film, day in zip(chosen, at, strict=True)])
+    done = town.learn()
+    verdict = judged(done)
+    assert verdict.held_from == town.now - timedelta(days=9)
+    assert (verdict.is_worse, done.went_live) == (True, False)
+    assert live(town).id == good.space_id

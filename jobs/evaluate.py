@@ -14,7 +14,19 @@ from app.learn.collaborative import NextItem
 from app.learn.ease import ease, ease_recency
 from app.learn.events import Case, Events, Ints, Recommender, Task
 from app.learn.factors import Bpr, Ials
-from app.learn.metrics import Accuracy, Figures, accuracy, coverage, history_slices, interval, intra_list_distance, novelty
+from app.learn.metrics import (
+    AGES,
+    AGES_IN_YEARS,
+    Accuracy,
+    Figures,
+    accuracy,
+    coverage,
+    history_slices,
+    interval,
+    intra_list_distance,
+    novelty,
+    recall_by_age,
+)  # fmt: skip
 from app.learn.splits import ProtocolName, tasks_of
 from app.types import Progress
 from jobs.evaluation_data import Library
@@ -125,7 +137,7 @@ def report_on(answers: Mapping[str, Answers], cases: list[Case], n_items: int, l
             | {"fit_seconds": one.fit_seconds, "score_seconds": one.score_seconds}
             | {"novelty": _mean(one.novelty), "intra_list_distance": _mean(intra_list_distance(one.lists, vectors))}
             | {"minus": {other: difference(figures[name].ndcg_10 - figure.ndcg_10, seed) for other, figure in references.items()}}
-            | {"slices": sliced(figures[name], cases)}
+            | {"slices": sliced(figures[name], cases), "item_slices": sliced_by_age(one.lists, cases, library)}
         )
     return {"n_cases": len(cases), "variety_by": variety_by, "results": results}
 
@@ -145,6 +157,13 @@ def sliced(figures: Accuracy, cases: list[Case]) -> list[dict[str, Any]]:
         {"history": label, "n_cases": int(chosen.sum())} | means(figures.of_cases(chosen))
         for label, chosen in history_slices(cases).items()
     ]
+
+
+def sliced_by_age(lists: Ints, cases: list[Case], library: Library) -> list[dict[str, Any]]:
+    """The relevant items by how long ago they were added, or released: the first are cold starts of items."""
+    age_days, is_in_years = library.item_ages
+    found = recall_by_age(lists, cases, age_days, AGES_IN_YEARS if is_in_years else AGES)
+    return [{"item_age": label, "n_relevant": n, "recall@20": recall} for label, (n, recall) in found.items()]
 
 
 def _mean(values: Figures) -> float | None:

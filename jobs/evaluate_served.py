@@ -71,11 +71,14 @@ class Bench:
         users = np.concatenate([train.users[kept], *(np.full(len(case.history), case.user) for case in cases)])
         items = np.concatenate([train.items[kept], *(case.history for case in cases)])
         ratings = np.concatenate([train.ratings[kept], *(case.ratings for case in cases)])
-        n_users = int(users.max()) + 1
+        has_order = np.ones(len(train), dtype=np.bool_) if train.has_order is None else train.has_order
+        in_order = [has_order[kept], *(np.arange(len(case.history)) >= case.n_unordered for case in cases)]
+        orders = np.where(np.concatenate(in_order), np.arange(len(users)), -1)
+        n_users = max([train.n_users, *(user + 1 for user in asked)])
         with self.work.begin() as connection:
             bench.forget_users(connection, self.server.id)
             user_ids = bench.make_users(connection, self.server.id, n_users)
-            bench.make_ratings(connection, self.server.id, user_ids[users], self.item_ids[items], np.arange(len(users)), ratings)
+            bench.make_ratings(connection, self.server.id, user_ids[users], self.item_ids[items], orders, ratings)
             tastes.write_statistics(connection, self.server.id)
         return user_ids[list(asked)]
 

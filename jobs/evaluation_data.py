@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ from app.db import Engine
 from app.db.events import read_bodies, read_engagement
 from app.errors import BadInput
 from app.learn.events import Events, Floats
+from app.learn.metrics import Figures
 from app.learn.text_encoder import TextEncoder, locate_model
 from app.learn.text_template import item_text
+from app.taste.history import DAY
 from app.types import Server, SignalRow
 from jobs.watched import Watched, watched_in
 
@@ -32,6 +35,18 @@ class Library:
     def text_vectors(self) -> Floats:
         """Unit rows, shape (n_items, d); encoded when first asked for, at about 50 texts a second. Raises ModelMissing."""
         return TextEncoder(locate_model(self.embedding_model)).encode([item_text(body) for body in self.bodies])
+
+    @cached_property
+    def item_ages(self) -> tuple[Figures, bool]:
+        """Days before the newest item that each was added, NaN where unknown; shape (n_items,). Where nothing says when, those of its year,
+        and True."""
+        added_at = [body.get("added_at") for body in self.bodies]
+        if any(added_at):
+            days = [datetime.fromisoformat(at).timestamp() / DAY if at else np.nan for at in added_at]
+        else:
+            days = [365.0 * body["year"] if body.get("year") else np.nan for body in self.bodies]
+        found = np.array(days, dtype=np.float64)
+        return (np.nanmax(found) - found if np.isfinite(found).any() else found), not any(added_at)
 
     @cached_property
     def genre_vectors(self) -> Floats:

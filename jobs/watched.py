@@ -42,9 +42,11 @@ def watched_in(rows: npt.NDArray[Any], more_item_ids: npt.NDArray[np.int64] | No
     interest = WATCHING_WEIGHTS.interest(history, np.full(len(rows), np.inf))
     weights = np.where(history.is_seen, interest, 0.0).astype(np.float32)
     items = np.searchsorted(item_ids, rows["item_id"])
+    has_order = ~(np.isnan(at) & np.isnan(in_order))[oldest_first]
     events = Events(
-        users.astype(np.int64), items.astype(np.int64), history.rating.astype(np.float32), weights, len(user_ids), len(item_ids)
-    )
+        users.astype(np.int64), items.astype(np.int64), history.rating.astype(np.float32), weights, len(user_ids), len(item_ids),
+        None if has_order.all() else has_order,
+    )  # fmt: skip
     return Watched(events, item_ids, begun_at)
 
 

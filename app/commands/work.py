@@ -21,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def worker() -> None:
-    """Embed what is new and refresh tastes, until stopped. `palate up` runs one.
+    """Embed what is new, learn each night and refresh tastes, until stopped. `palate up` runs one.
 
     Example: palate worker
     """

@@ -32,8 +32,9 @@ def make_engagement(connection: Connection, server_id: int, user_ids: Ints, item
 
 
 def make_ratings(connection: Connection, server_id: int, user_ids: Ints, item_ids: Ints, orders: Ints, ratings: npt.NDArray[Any]) -> None:
-    """Watched and rated 0..10, in this order; the arrays are equally long."""
+    """Watched and rated 0..10, NaN where not, in this order, -1 where none is known; the arrays are equally long."""
     _watched(connection, server_id, user_ids, item_ids, orders, {"rating": (ratings, "f4")})
+    connection.execute(statement("bench", "forget_unknown"), {"server_id": server_id})
 
 
 def _watched(

@@ -1,10 +1,12 @@
 """The next-item model as a recommender among others: scores by matrix, as no database is asked."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from app.learn.events import RATING_SLOPE, USUAL_RATING, Case, Events, Floats, Ints
-from app.learn.next_item import Parameters, learn, predictor
+from app.learn.events import RATING_SLOPE, USUAL_RATING, Case, Events, Floats, Ints, recency
+from app.learn.next_item import Parameters, compacted, learn, predictor
 from app.learn.ranking import histories, popularity_of, ranked
 
 
@@ -37,16 +39,14 @@ def tastes_of(cases: list[Case], n_items: int, order_decay: float) -> csr_matrix
     """What each item of each history weighs, shape (n_cases, n_items)."""
 
     def weigh(case: Case) -> Floats:
-        newest_first = np.arange(len(case.history), 0, -1.0)
-        return np.asarray(newest_first**-order_decay * interest(case.ratings), dtype=np.float32)
+        return np.asarray(recency(len(case.history), case.n_unordered, order_decay) * interest(case.ratings), dtype=np.float32)
 
     return histories(cases, n_items, weigh)
 
 
 def weighed(train: Events) -> Events:
     """The same events, counting as their ratings say."""
-    weights = train.weights * interest(train.ratings)
-    return Events(train.users, train.items, train.ratings, weights.astype(np.float32), train.n_users, train.n_items)
+    return replace(train, weights=(train.weights * interest(train.ratings)).astype(np.float32))
 
 
 def interest(ratings: Floats) -> Floats:
@@ -54,8 +54,8 @@ def interest(ratings: Floats) -> Floats:
 
 
 def _whole(seen: Events, parameters: Parameters) -> Floats:
-    warm, items = np.unique(seen.items, return_inverse=True)
-    _, both = predictor(items, seen.users, seen.weights.astype(np.float64), len(warm), parameters)
+    warm, counted = compacted(seen)
+    _, both = predictor(counted, parameters)
     whole = np.zeros((seen.n_items, seen.n_items), dtype=np.float32)
     whole[np.ix_(warm, warm)] = both
     return whole

@@ -8,7 +8,7 @@ from app.learn.baselines import Scoring, by_recency_and_rating, evenly
 from app.learn.events import Case, Events, Floats
 from app.learn.ranking import histories, watched
 from app.learn.ridge import without_diagonal
-from app.learn.splits import ProtocolName, rows_of
+from app.learn.splits import ProtocolName
 
 # Users whose histories stand dense in memory at once.
 BLOCK = 1024
@@ -22,7 +22,7 @@ class Ease(Scoring):
         self.name, self._ridge, self._weigh, self._min_rating = name, ridge, weigh, min_rating
 
     def learn(self, train: Events) -> None:
-        matrix = watched(rows_of(train, ~(train.ratings < self._min_rating)))
+        matrix = watched(train.rows(~(train.ratings < self._min_rating)))
         # An item nobody watched has an empty row and column in B: the solve can do without it.
         self._known = np.flatnonzero(matrix.getnnz(axis=0))
         matrix = matrix[matrix.getnnz(axis=1) > 0][:, self._known]

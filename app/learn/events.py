@@ -21,7 +21,8 @@ class Events:
     """One row per (user, item), sorted by user and within a user oldest first. Positions count from 0.
 
     `users`, `items` and `ratings` have shape (n,); ratings are 0..10, NaN where none was given; `weights` (n,) say how much of
-    an event each was: 1 watched, 0 not at all.
+    an event each was: 1 watched, 0 not at all. `has_order` (n,) says of which it is known when they were, among their user's; the others
+    stand first. None: of all.
     """
 
     users: Ints
@@ -30,24 +31,41 @@ class Events:
     weights: Floats
     n_users: int
     n_items: int
+    has_order: npt.NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.users)
 
     def of_users(self, chosen: npt.NDArray[np.bool_]) -> "Events":
         """Those of the users for whom `chosen` (n_users,) is true, under the same positions."""
-        kept = chosen[self.users]
-        return Events(self.users[kept], self.items[kept], self.ratings[kept], self.weights[kept], self.n_users, self.n_items)
+        return self.rows(chosen[self.users])
+
+    def rows(self, chosen: npt.NDArray[np.bool_] | Ints) -> "Events":
+        """Those that `chosen` says, by mask or by index, under the same positions."""
+        has_order = None if self.has_order is None else self.has_order[chosen]
+        return Events(
+            self.users[chosen], self.items[chosen], self.ratings[chosen], self.weights[chosen], self.n_users, self.n_items, has_order
+        )
 
 
 @dataclass(frozen=True)
 class Case:
-    """Somebody to recommend to: `history` and `ratings` (n,), oldest first; `relevant`: the held-out items to be found."""
+    """Somebody to recommend to: `history` and `ratings` (n,), oldest first, after the `n_unordered` of which it is not known when they were
+    watched; `relevant`: the held-out items to be found."""
 
     user: int
     history: Ints
     ratings: Floats
     relevant: Ints
+    n_unordered: int = 0
+
+
+def recency(n: int, n_unordered: int, order_decay: float) -> npt.NDArray[np.float64]:
+    """k^-order_decay for the k-th newest, oldest first, shape (n,); each of the first `n_unordered` could be any of them: their mean."""
+    weights = np.arange(n, 0, -1.0) ** -order_decay
+    if n_unordered:
+        weights[:n_unordered] = weights[:n_unordered].mean()
+    return weights
 
 
 @dataclass(frozen=True)

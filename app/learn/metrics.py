@@ -16,6 +16,16 @@ _AT_ONCE = 100
 DISCOUNT = 1 / np.log2(np.arange(2, 12))
 # Histories of the shortest slice have up to 9 items, of the longest 200 and more.
 HISTORY_EDGES = (0, 1, 10, 20, 50, 100, 200)
+# In days, with what an item younger than the next is called.
+AGES = {
+    0: "under 30 days",
+    30: "30 to 89 days",
+    90: "90 to 364 days",
+    365: "1 to 4 years",
+    5 * 365: "5 to 19 years",
+    20 * 365: "20 years and more",
+}
+AGES_IN_YEARS = {0: "under 1 year", 365: "1 to 4 years", 5 * 365: "5 to 19 years", 20 * 365: "20 years and more"}
 
 
 @dataclass(frozen=True)
@@ -98,6 +108,16 @@ def history_slices(cases: list[Case]) -> dict[str, npt.NDArray[np.bool_]]:
         if is_in.any():
             slices[f"{low}+" if after is None else str(low) if after == low + 1 else f"{low}-{after - 1}"] = is_in
     return slices
+
+
+def recall_by_age(lists: Ints, cases: list[Case], age_days: Figures, ages: dict[int, str]) -> dict[str, tuple[int, float]]:
+    """Of the relevant items of each age: how many there are over all cases, and the share found among the first 20. `age_days` (n_items,),
+    NaN where unknown; only ages that there are."""
+    wanted = np.concatenate([case.relevant for case in cases])
+    is_found = np.concatenate([np.isin(case.relevant, shown[:20]) for case, shown in zip(cases, lists, strict=True)])
+    slot = np.where(np.isnan(age_days), 0, np.searchsorted(list(ages), np.nan_to_num(age_days), side="right"))[wanted]
+    labels = dict(enumerate(["unknown", *ages.values()]))
+    return {label: (int((slot == at).sum()), float(is_found[slot == at].mean())) for at, label in labels.items() if (slot == at).any()}
 
 
 def _mean_of_first_ten(lists: Ints, values: Figures) -> Figures:

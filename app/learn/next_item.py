@@ -2,7 +2,8 @@
 
 At every moment of every history, h is what was watched before it (the k-th newest item weighs k^-order_decay) and y what comes next
 ((f+1)^-next_decay for the f-th). B = (H'H + ridge I)^-1 H'Y predicts y (FINDINGS 2). An item-to-item ridge (EASE, Steck 2019) of the same
-events is added to B at `item_share` of its spread; the sum is better than each. Of the sum the r directions that carry most of its
+events is added to B at `item_share` of its spread; the sum is better than each. Where it is not known when things were watched only that
+one is left, and in between its share is that much larger. Of the sum the r directions that carry most of its
 predictions are kept (reduced-rank regression, Izenman 1975), with targets scaled by popularity^-popularity_exponent before and back after.
 
 taste = sum of weight * history vector; score(j) = taste . target(j). Targets are whitened, so that over all items the scores of a taste of
@@ -10,13 +11,14 @@ unit length have a root mean square of 1.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 
 from app.learn.events import ORDER_DECAY, Events
+from app.learn.ranking import valued
 from app.learn.ridge import blocks, without_diagonal
 from app.types import Progress, unseen
 
@@ -64,44 +66,57 @@ def bytes_needed(n_items: int) -> int:
 def learn(events: Events, parameters: Parameters, progress: Progress = unseen) -> ItemVectors:
     """Deterministic. Items without events are no part of the solve."""
     n_events = np.bincount(events.items[events.weights > 0], minlength=events.n_items)
-    warm = np.flatnonzero(n_events)
-    position = np.full(events.n_items, -1)
-    position[warm] = np.arange(len(warm))
-    kept = events.weights > 0
-    items, users, weights = position[events.items[kept]], events.users[kept], events.weights[kept].astype(np.float64)
+    warm, counted = compacted(events)
     rank = min(parameters.rank, len(warm))
     history, target = np.zeros((events.n_items, rank), np.float32), np.zeros((events.n_items, rank), np.float32)
     if rank:
-        factor, both = predictor(items, users, weights, len(warm), parameters, progress)
-        history[warm], target[warm] = reduced(factor, both, n_events[warm], parameters, rank)
+        factor, both = predictor(counted, parameters, progress)
+        exponent = parameters.popularity_exponent * share_in_order(counted)
+        history[warm], target[warm] = reduced(factor, both, n_events[warm], exponent, rank)
     progress(4, 4)
     return ItemVectors(history, target, n_events)
 
 
-def predictor(
-    items: Ints, users: Ints, weights: Doubles, n_items: int, parameters: Parameters, progress: Progress = unseen
-) -> tuple[Doubles, Doubles]:
-    """(L, B): the Cholesky factor of H'H + ridge I, lower, and the summed predictor; both of shape (n_items, n_items)."""
+def compacted(events: Events) -> tuple[Ints, Events]:
+    """The items that have events that count, and those events at positions among these items alone."""
+    kept = events.rows(events.weights > 0)
+    warm, items = np.unique(kept.items, return_inverse=True)
+    return warm, replace(kept, items=items.astype(np.int64), n_items=len(warm))
+
+
+def share_in_order(counted: Events) -> float:
+    return 1.0 if counted.has_order is None else float(counted.has_order.mean())
+
+
+def predictor(counted: Events, parameters: Parameters, progress: Progress = unseen) -> tuple[Doubles, Doubles]:
+    """(L, B): the Cholesky factor of H'H + ridge I, lower, and the summed predictor; both of shape (n_items, n_items).
+
+    Of `compacted` events. Where none has an order, a history is all that somebody watched."""
     progress(0, 4)
-    gram, cross = moments(items, users, weights, n_items, parameters)
+    in_order = counted if counted.has_order is None else counted.rows(counted.has_order)
+    diagonal = np.diag_indices(counted.n_items)
+    gram, cross = moments(in_order, parameters) if len(in_order) else (watched_together(counted), None)
     progress(1, 4)
-    gram[np.diag_indices(n_items)] += parameters.ridge
+    gram[diagonal] += parameters.ridge
     factor, _ = scipy.linalg.cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
+    if cross is None:
+        return factor, item_to_item(counted, parameters.item_ridge)
     both = scipy.linalg.cho_solve((factor, True), cross, overwrite_b=True, check_finite=False)
     progress(2, 4)
     if parameters.item_share:
-        between = item_to_item(items, users, weights, n_items, parameters.item_ridge)
-        between *= parameters.item_share * _spread(factor, both) / max(_spread(factor, between), 1e-12)
+        between = item_to_item(counted, parameters.item_ridge)
+        share = parameters.item_share / share_in_order(counted)
+        between *= share * _spread(factor, both) / max(_spread(factor, between), 1e-12)
         both += between
     progress(3, 4)
     return factor, both
 
 
-def reduced(factor: Doubles, both: Doubles, n_events: Ints, parameters: Parameters, rank: int) -> tuple[Floats, Floats]:
+def reduced(factor: Doubles, both: Doubles, n_events: Ints, popularity_exponent: float, rank: int) -> tuple[Floats, Floats]:
     """History and whitened target vectors, of shape (n_items, rank)."""
     from sklearn.utils.extmath import randomized_svd
 
-    scale = np.maximum(n_events, 1.0) ** -parameters.popularity_exponent
+    scale = np.maximum(n_events, 1.0) ** -popularity_exponent
     # The histories' second moment is L L', so that |L' B x| is what B x spreads over them.
     spread = scipy.linalg.blas.dtrmm(1.0, factor, both * scale, lower=1, trans_a=1, overwrite_b=1)
     _, _, directions = randomized_svd(
@@ -116,8 +131,9 @@ def reduced(factor: Doubles, both: Doubles, n_events: Ints, parameters: Paramete
     return history.astype(np.float32), target.astype(np.float32)
 
 
-def moments(items: Ints, users: Ints, weights: Doubles, n_items: int, parameters: Parameters) -> tuple[Doubles, Doubles]:
+def moments(counted: Events, parameters: Parameters) -> tuple[Doubles, Doubles]:
     """(H'H, H'Y), summed by how far apart two events of a history are: no row of H is ever made. In column order, as LAPACK wants them."""
+    items, users, weights, n_items = counted.items, counted.users, counted.weights.astype(np.float64), counted.n_items
     kernel = np.arange(1.0, parameters.n_before + 1) ** -parameters.order_decay
     ahead = np.arange(1.0, parameters.n_next + 1) ** -parameters.next_decay
     gram, cross = np.zeros(n_items * n_items), np.zeros(n_items * n_items)
@@ -144,15 +160,18 @@ def moments(items: Ints, users: Ints, weights: Doubles, n_items: int, parameters
     return square.T, cross.reshape(n_items, n_items).T
 
 
-def item_to_item(items: Ints, users: Ints, weights: Doubles, n_items: int, ridge: float) -> Doubles:
+def item_to_item(counted: Events, ridge: float) -> Doubles:
     """EASE (Steck 2019): each item from all others, closed form, a zero diagonal."""
-    import scipy.sparse
+    return without_diagonal(watched_together(counted), ridge)
 
-    matrix = scipy.sparse.csr_matrix((weights, (users, items)), shape=(int(users.max()) + 1, n_items))
-    transposed, gram = matrix.T.tocsr(), np.empty((n_items, n_items), order="F")
-    for columns in blocks(n_items):
+
+def watched_together(counted: Events) -> Doubles:
+    """X'X of what everybody watched, in column order."""
+    matrix = valued(counted, counted.weights).astype(np.float64)
+    transposed, gram = matrix.T.tocsr(), np.empty((counted.n_items, counted.n_items), order="F")
+    for columns in blocks(counted.n_items):
         gram[:, columns] = transposed @ matrix[:, columns].toarray()
-    return without_diagonal(gram, ridge)
+    return gram
 
 
 def _spread(factor: Doubles, weights: Doubles) -> float:

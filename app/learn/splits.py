@@ -50,13 +50,13 @@ def tasks_of(protocol: ProtocolName, events: Events, seed: int) -> list[Task]:
 def leave_last(events: Events) -> list[Task]:
     """Each user's last row is to be found, whatever its rating; everything else is learned from."""
     held = _steps_to_the_end(events) == 0
-    return [Task(rows_of(events, ~held), _cases(events, held, held))]
+    return [Task(events.rows(~held), _cases(events, held, held))]
 
 
 def last_tenth(events: Events) -> list[Task]:
     """Of each user's last tenth, the well rated is to be found; the rest is learned from."""
     held = _is_last_tenth(events)
-    return [Task(rows_of(events, ~held), _cases(events, held, held & _is_well_rated(events)))]
+    return [Task(events.rows(~held), _cases(events, held, held & _is_well_rated(events)))]
 
 
 def unseen_users(events: Events, seed: int) -> list[Task]:
@@ -89,7 +89,7 @@ def by_time(events: Events, begun_at: npt.NDArray[np.float64], cut: float) -> li
     What somebody watched to the half since then is to be found. Rows whose time is NaN count as before.
     """
     held = begun_at > cut
-    return [Task(rows_of(events, ~held), _cases(events, held, held & (events.weights >= MIN_RELEVANT_WEIGHT)))]
+    return [Task(events.rows(~held), _cases(events, held, held & (events.weights >= MIN_RELEVANT_WEIGHT)))]
 
 
 def random_8_1_1(events: Events, seed: int) -> list[Task]:
@@ -98,30 +98,23 @@ def random_8_1_1(events: Events, seed: int) -> list[Task]:
     Each user's rows are shuffled and cut by RecBole's rounding: a share below one row still gets one. The first part is learned from,
     and the history is the first and the second. RecBole masks both and folds in the first alone: see `learned_alone`.
     """
-    rows = _core(rows_of(events, ~(events.ratings < RECBOLE_MIN_RATING)))
+    rows = _core(events.rows(~(events.ratings < RECBOLE_MIN_RATING)))
     generator = np.random.default_rng(seed)
     shuffled = generator.permutation(len(rows))
-    rows = rows_of(rows, shuffled[np.argsort(rows.users[shuffled], kind="stable")])
+    rows = rows.rows(shuffled[np.argsort(rows.users[shuffled], kind="stable")])
     sizes = np.bincount(rows.users, minlength=rows.n_users)
     n_held, n_checked = (
         np.where((sizes * share < 1) & (sizes > 1), 1, (sizes * share).astype(np.int64)) for share in RECBOLE_SHARES[:0:-1]
     )
     left = _steps_to_the_end(rows)
     held = left < n_held[rows.users]
-    return [Task(rows_of(rows, left >= (n_held + n_checked)[rows.users]), _cases(rows, held, held))]
+    return [Task(rows.rows(left >= (n_held + n_checked)[rows.users]), _cases(rows, held, held))]
 
 
 def learned_alone(train: Events) -> Callable[[Case], Floats]:
     """Weights of a history: 1 for what is in `train`, 0 for what is only masked."""
     learned = set(zip(train.users.tolist(), train.items.tolist(), strict=True))
     return lambda case: np.array([(case.user, item) in learned for item in case.history.tolist()], dtype=np.float32)
-
-
-def rows_of(events: Events, chosen: Mask | Ints) -> Events:
-    """Those that `chosen` says, by mask or by index, under the same positions."""
-    return Events(
-        events.users[chosen], events.items[chosen], events.ratings[chosen], events.weights[chosen], events.n_users, events.n_items
-    )
 
 
 def _core(events: Events) -> Events:
@@ -131,7 +124,7 @@ def _core(events: Events) -> Events:
         kept = (n_of_user[events.users] >= RECBOLE_CORE) & (n_of_item[events.items] >= RECBOLE_CORE)
         if kept.all():
             return events
-        events = rows_of(events, kept)
+        events = events.rows(kept)
 
 
 def _order_of_users(n_users: int, seed: int) -> Ints:
@@ -157,7 +150,14 @@ def _cases(events: Events, held: Mask, wanted: Mask) -> list[Case]:
     """One for each user who has something `wanted`; what is not `held` is the history."""
     history, ratings = _by_user(events, events.items, ~held), _by_user(events, events.ratings, ~held)
     relevant = _by_user(events, events.items, wanted)
-    return [Case(user, history[user], ratings[user], relevant[user]) for user in range(events.n_users) if len(relevant[user])]
+    n_unordered = np.zeros(events.n_users, dtype=np.int64)
+    if events.has_order is not None:
+        n_unordered = np.bincount(events.users[~held & ~events.has_order], minlength=events.n_users)
+    return [
+        Case(user, history[user], ratings[user], relevant[user], int(n_unordered[user]))
+        for user in range(events.n_users)
+        if len(relevant[user])
+    ]
 
 
 def _by_user(events: Events, values: npt.NDArray[Value], chosen: Mask) -> list[npt.NDArray[Value]]:

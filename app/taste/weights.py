@@ -8,7 +8,7 @@ not below worst_rating; else how much was watched, where a short look long ago i
 in progress; unknown completion is neutral. A series weighs by its distinct episodes (full at full_episodes) times how much
 of each was watched. Favourites, likes and the watch-list add; a dislike or a hidden item is negative whatever else is known.
 
-Recency = k^-order_decay for the k-th newest item, times
+Recency = k^-order_decay for the k-th newest item, on average where nobody knows when it was watched, times
 2^(-age / half_life_days) where the time is known.
 """
 
@@ -18,6 +18,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Le
 
+from app.learn.events import recency
 from app.taste.history import DAY, Flags, Floats, History
 
 # A bounce fades at another rate than everything else: what it weighs beside the rest is computed anew after so long.
@@ -95,15 +96,17 @@ class PalateWeights:
         return np.where(bounced, self.bounce_weight * fade, value)
 
     def recency(self, history: History, age_days: Floats) -> Floats:
-        """k is counted over what was watched, newest first: by time, then by order, then by our id."""
+        """k is counted over what was watched, newest first: by time, then by order; what has neither came before, nobody knows in which
+        order, and shares what is left evenly."""
         at, order = self.moments(history)
         newest_first = np.lexsort((-history.item_ids, -_known(order), -_known(at)))
-        k = np.empty(len(newest_first))
-        k[newest_first] = np.arange(1, len(newest_first) + 1)
+        n_unordered = int((np.isnan(at) & np.isnan(order)).sum())
+        placed = np.empty(len(newest_first))
+        placed[newest_first[::-1]] = recency(len(newest_first), n_unordered, self.order_decay)
         # What has no time is taken to be as old as the oldest that has one, as it is counted after it.
         oldest = np.nanmax(age_days) if np.isfinite(age_days).any() else 0.0
         aged = np.exp2(-np.where(np.isnan(age_days), oldest, age_days) / self.half_life_days)
-        return np.asarray(k**-self.order_decay * aged)
+        return np.asarray(placed * aged)
 
     def moments(self, history: History) -> tuple[Floats, Floats]:
         """(time, order) of each item among the others, NaN where unknown."""

@@ -84,6 +84,7 @@ def test_a_report_has_every_figure_of_the_contract(folder: Path, tmp_path: Path,
         assert 0 <= row["intra_list_distance"] <= 2
         assert sum(part["n_cases"] for part in row["slices"]) == asked
         assert [part["history"] for part in row["slices"]] == ["10-19"]
+        assert sum(part["n_relevant"] for part in row["item_slices"]) >= asked
 
 
 def test_who_knows_the_taste_beats_the_popular_and_the_difference_says_so(folder: Path, tmp_path: Path) -> None:

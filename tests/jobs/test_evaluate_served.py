@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,6 +86,13 @@ def test_who_belongs_to_a_side_is_shown_it(engines: tuple[Engine, Engine], libra
     assert (lists[1, :5] % 2 == 1).sum() >= 4
 
 
+def test_the_last_person_is_asked_too_where_they_watched_nothing(engines: tuple[Engine, Engine], library: Library, task: Task) -> None:
+    asked = served("fused (served)", engines, library)
+    asked.fit(replace(task.train, n_users=task.train.n_users + 1))
+    lists = asked.recommend([case_of(task.train.n_users, [], [0]), task.cases[0]], 5)
+    assert (lists >= 0).all()
+
+
 def test_a_server_is_read_in_the_order_of_its_watching(engine: Engine, demo_server: Server) -> None:
     watched, cut, library = read_server_events(engine, demo_server, "none", 0.1)
     seen, at = watched.events, watched.begun_at
@@ -94,3 +103,17 @@ def test_a_server_is_read_in_the_order_of_its_watching(engine: Engine, demo_serv
     for user in range(seen.n_users):
         # What was begun later stands behind what is known at the cut.
         assert (np.diff((at > cut)[seen.users == user].astype(int)) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("bodies", "expected"),
+    [
+        ([{"added_at": "2026-01-31T00:00:00Z", "year": 1950}, {"added_at": "2026-01-01T12:00:00Z"}, {}], ([0, 29.5, np.nan], False)),
+        ([{"year": 2000}, {"year": 1980, "added_at": None}, {"year": None}], ([0, 20 * 365, np.nan], True)),
+        ([{}, {}], ([np.nan, np.nan], True)),
+    ],
+)
+def test_an_item_is_as_old_as_it_is_here_or_else_as_its_year(bodies: list[Any], expected: tuple[list[float], bool]) -> None:
+    age_days, is_in_years = Library(bodies, "none").item_ages
+    np.testing.assert_allclose(age_days, expected[0])
+    assert is_in_years is expected[1]

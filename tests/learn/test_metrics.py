@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from app.learn.metrics import accuracy, coverage, history_slices, interval, intra_list_distance, novelty
+from app.learn.metrics import AGES, accuracy, coverage, history_slices, interval, intra_list_distance, novelty, recall_by_age
 from tests.learn.invented import case_of, events_of
 
 
@@ -89,4 +89,13 @@ def test_histories_fall_into_slices_by_length() -> None:
     slices = history_slices([case_of(user, list(range(length))) for user, length in enumerate(lengths)])
     assert {label: np.flatnonzero(chosen).tolist() for label, chosen in slices.items()} == {
         "0": [0], "1-9": [1, 2], "10-19": [3], "100-199": [4], "200+": [5, 6],
+    }  # fmt: skip
+
+
+def test_recall_by_age_counts_each_relevant_item_where_it_belongs() -> None:
+    cases = [case_of(0, [], [0, 1, 2]), case_of(1, [], [2, 3])]
+    lists = np.array([[0, 2, -1], [3, 0, -1]])
+    ages = np.array([0.0, 29.9, 400.0, np.nan])
+    assert recall_by_age(lists, cases, ages, AGES) == {
+        "unknown": (1, 1.0), "under 30 days": (2, 0.5), "1 to 4 years": (2, 0.5),
     }  # fmt: skip

@@ -1,11 +1,13 @@
 """The next-item model against its definition, computed the long way, and on worlds whose right answer is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from app.learn.cold_items import MIN_WARM, predict_cold
 from app.learn.collaborative import NextItem
-from app.learn.events import Events
+from app.learn.events import Events, recency
 from app.learn.next_item import Parameters, bytes_needed, item_to_item, largest_solve, learn, moments, predictor
 from tests.learn.invented import case_of, events_of, two_tastes
 
@@ -39,7 +41,7 @@ def long_way(events: Events, parameters: Parameters) -> tuple[np.ndarray, np.nda
 def test_the_moments_are_those_of_the_definition() -> None:
     events = random_events()
     before, after = long_way(events, FEW)
-    gram, cross = moments(events.items, events.users, events.weights.astype(np.float64), events.n_items, FEW)
+    gram, cross = moments(events, FEW)
     np.testing.assert_allclose(gram, before.T @ before, atol=1e-10)
     np.testing.assert_allclose(cross, before.T @ after, atol=1e-10)
 
@@ -51,15 +53,43 @@ def test_item_to_item_is_ease() -> None:
     inverse = np.linalg.inv(seen.T @ seen + 5.0 * np.eye(events.n_items))
     expected = -inverse / np.diag(inverse)
     np.fill_diagonal(expected, 0)
-    found = item_to_item(events.items, events.users, events.weights.astype(np.float64), events.n_items, 5.0)
+    found = item_to_item(events, 5.0)
     np.testing.assert_allclose(found, expected, atol=1e-10)
+
+
+def test_where_nothing_has_an_order_only_what_is_watched_together_is_left() -> None:
+    events = replace(two_tastes(), n_items=39)
+    shuffled = np.random.default_rng(5).permutation(len(events))
+    shuffled = shuffled[np.argsort(events.users[shuffled], kind="stable")]
+    unordered = replace(events, has_order=np.zeros(len(events), dtype=bool))
+    _, whole = predictor(unordered, FEW)
+    np.testing.assert_allclose(whole, item_to_item(events, FEW.item_ridge), atol=1e-12)
+    first, second = learn(unordered, FEW), learn(unordered.rows(shuffled), FEW)
+    np.testing.assert_allclose(first.history @ first.target.T, second.history @ second.target.T, atol=1e-4)
+
+
+def test_the_fewer_have_an_order_the_more_counts_what_is_watched_together() -> None:
+    events = random_events(n_items=200)
+    together = item_to_item(events, FEW.item_ridge)
+
+    def likeness(share: float) -> float:
+        found = predictor(replace(events, has_order=events.users >= (1 - share) * events.n_users), FEW)[1]
+        return float(np.corrcoef(found.ravel(), together.ravel())[0, 1])
+
+    assert likeness(1.0) < likeness(0.4) < likeness(0.1) < likeness(0.0)
+
+
+def test_recency_of_what_has_no_order_is_the_mean_of_what_it_could_be() -> None:
+    np.testing.assert_allclose(recency(4, 0, 1.0), [1 / 4, 1 / 3, 1 / 2, 1])
+    np.testing.assert_allclose(recency(4, 3, 1.0), [13 / 36] * 3 + [1])
+    np.testing.assert_allclose(recency(3, 3, 1.0), [11 / 18] * 3)
 
 
 def test_at_full_rank_the_vectors_are_the_whole_predictor() -> None:
     events = two_tastes()
     warm = Events(events.users, events.items, events.ratings, events.weights, events.n_users, 39)
     vectors = learn(warm, Parameters(n_before=6, n_next=3, rank=39))
-    _, whole = predictor(warm.items, warm.users, warm.weights.astype(np.float64), 39, Parameters(n_before=6, n_next=3))
+    _, whole = predictor(warm, Parameters(n_before=6, n_next=3))
     found = vectors.history @ vectors.target.T
     scale = float((found * whole).sum() / (whole**2).sum())
     np.testing.assert_allclose(found / scale, whole, atol=1e-3 * abs(whole).max())

@@ -77,6 +77,12 @@ def test_the_watch_list_counts_although_nothing_was_seen() -> None:
     assert weight(is_seen=False, n_plays=0, is_watchlisted=True) > 0
 
 
+def test_what_nobody_knows_the_time_of_weighs_alike_and_less_than_what_is_known() -> None:
+    items = [{"last_at": np.nan, "completion": 1.0}] * 3 + [{"last_at": NOW, "completion": 1.0}]
+    weights = PALATE.weigh(history(*items), NOW)[0]
+    assert weights[0] == weights[1] == weights[2] < weights[3]
+
+
 def test_newer_weighs_more_by_time_and_where_there_is_none_by_order() -> None:
     by_time = PALATE.weigh(history({"last_at": NOW - DAY}, {"last_at": NOW - 2 * DAY}), NOW)[0]
     by_order = PALATE.weigh(history({"last_at": np.nan, "last_order": 1}, {"last_at": np.nan, "last_order": 2}), NOW)[0]

@@ -47,3 +47,8 @@ DELETE FROM tastes WHERE server_id = :server_id;
 
 -- name: forget_users
 DELETE FROM users WHERE server_id = :server_id;
+
+-- name: forget_unknown
+UPDATE engagement
+SET last_order = nullif(last_order, -1), rating = nullif(rating, 'NaN')
+WHERE server_id = :server_id AND (last_order < 0 OR rating = 'NaN');

@@ -8,6 +8,7 @@ import pytest
 from app.taste.history import History
 from app.taste.profile import taste_of
 from app.taste.recipes import Recipe
+from app.taste.watching import WatchingWeights
 from app.taste.weights import PalateWeights
 
 NOW = 1_800_000_000.0
@@ -119,3 +120,13 @@ def test_the_same_moment_gives_the_same_taste() -> None:
     assert first.vector is not None
     assert second.vector is not None
     assert (first.vector == second.vector).all()
+
+
+def test_in_what_was_learned_a_series_counts_where_it_was_begun_and_ages_from_when_it_was_watched() -> None:
+    begun = {"is_series": True, "n_episodes": 30, "first_at": NOW - 200 * DAY, "last_at": NOW, "completion": 1.0}
+    film = {"last_at": NOW - 100 * DAY, "first_at": NOW - 300 * DAY, "completion": 1.0}
+    watching = WatchingWeights()
+    series_weight, film_weight = watching.weigh(history(begun, film), NOW)[0]
+    assert series_weight == pytest.approx(2**-watching.order_decay)
+    assert film_weight == pytest.approx(0.5 ** (100 / watching.half_life_days))
+    assert np.argmax(PALATE.weigh(history(begun, film), NOW)[0]) == 0

@@ -108,6 +108,12 @@ class AlreadyRunning(PalateError):
     status, title = 409, "Already running"
 
 
+class NotEnoughMemory(PalateError):
+    """Learning takes more memory than it may. Free some, or allow more (`palate learn --memory`)."""
+
+    status, title = 507, "Not enough memory"
+
+
 class NothingToLearn(PalateError):
     """Too little was watched here to learn from: at least two people, and twenty items between them."""
 

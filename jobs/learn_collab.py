@@ -15,11 +15,12 @@ import structlog
 from app.db import Engine, events, packs, spaces
 from app.db.locks import only_one
 from app.db.packs import Base
-from app.learn.next_item import Parameters, largest_solve
+from app.learn.next_item import Parameters
 from app.types import Progress, Server, Space, unseen
 from jobs.gate import Verdict, judge
+from jobs.memory import free_bytes
 from jobs.refresh_tastes import refresh_space
-from jobs.revision import MODEL_NAME, VERSION, Material, Revision, free_bytes
+from jobs.revision import MODEL_NAME, VERSION, Material, Revision
 from jobs.watched import watched_in
 
 log = structlog.get_logger()
@@ -42,8 +43,9 @@ def learn_collab(
 ) -> Learned:  # fmt: skip
     """Raises NothingToLearn where hardly anything was watched, and AlreadyRunning while another process learns for this server.
 
-    `memory_bytes`: what it may take, by default half of what is free; where that is too little for all items with events, the most
-    watched carry the solve and the others are predicted. Not `is_judged`: goes live however it compares with the live one.
+    `memory_bytes`: what it may take, by default half of what is free. Where that is too little for all items with events, the most
+    watched carry the solve and the others are predicted; where it is too little for a tenth of them, NotEnoughMemory is raised. Not
+    `is_judged`: goes live however it compares with the live one.
     """
     with only_one(engine, f"learn-collab {server.id}"):
         with engine.begin() as connection:
@@ -71,7 +73,7 @@ def learn_revision(
     more += [] if base is None else [base.item_ids]
     watched = watched_in(rows, np.concatenate(more) if more else None)
     memory = memory_bytes if memory_bytes is not None else free_bytes() // 2
-    material = Material(watched.item_ids, vectors, base, largest_solve(memory))
+    material = Material(watched.item_ids, vectors, base, memory)
     revision = material.learned_from(watched.events, chosen, now, progress)
     verdict = judge(engine, server, rows, material, chosen, now) if is_judged else None
     revision.card["engagement_version"] = version

@@ -13,6 +13,7 @@ from app.learn.blocks import Joined, Text, joined
 from app.learn.events import Events
 from app.learn.next_item import ItemVectors, Parameters, learn
 from app.types import Progress
+from jobs.memory import fitting
 
 MODEL_NAME, VERSION = "next-item", 1
 MIN_USERS, MIN_ITEMS = 2, 20
@@ -36,16 +37,16 @@ class Revision:
 @dataclass(frozen=True)
 class Material:
     """What a revision is made of beside events: `vectors` of the text space and the `base` of an installed pack, where there are any, and
-    how many items the solve has room for."""
+    the memory that learning may take."""
 
     item_ids: ItemIds
     vectors: npt.NDArray[Any] | None
     base: Base | None
-    largest: int
+    memory_bytes: int
 
     def learned_from(self, seen: Events, parameters: Parameters, now: datetime, progress: Progress) -> Revision:
-        """Raises NothingToLearn where there is no pack and hardly anything was watched."""
-        seen = most_watched(seen, self.largest)
+        """Raises NothingToLearn where there is no pack and hardly anything was watched, and NotEnoughMemory."""
+        seen = fitting(seen, self.memory_bytes)
         if not is_enough(seen):
             if self.base is None:
                 raise NothingToLearn
@@ -87,23 +88,6 @@ def _card(seen: Events, found: ItemVectors, parameters: Parameters, now: datetim
 def is_enough(seen: Events) -> bool:
     watched = seen.weights > 0
     return len(np.unique(seen.users[watched])) >= MIN_USERS and len(np.unique(seen.items[watched])) >= MIN_ITEMS
-
-
-def most_watched(seen: Events, n_items: int) -> Events:
-    """Only events of the `n_items` most watched items count; equally often watched ones by position."""
-    counts = np.bincount(seen.items[seen.weights > 0], minlength=seen.n_items)
-    if np.count_nonzero(counts) <= n_items:
-        return seen
-    chosen = np.zeros(seen.n_items, dtype=bool)
-    chosen[np.argsort(-counts, kind="stable")[:n_items]] = True
-    return replace(seen, weights=np.where(chosen[seen.items], seen.weights, 0).astype(np.float32))
-
-
-def free_bytes() -> int:
-    """Of memory, without what only caches files."""
-    with open("/proc/meminfo", encoding="ascii") as lines:
-        fields = dict(line.split(":", 1) for line in lines)
-    return int(fields["MemAvailable"].split()[0]) * 1024
 
 
 def trust_of(n_events: int) -> float:

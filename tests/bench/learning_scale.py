@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_info
 
 from app.learn.events import Events
 from app.learn.next_item import Parameters, bytes_needed, learn
-from jobs.revision import free_bytes
+from jobs.memory import free_bytes
 
 PLAYS_A_USER = 100
 N_CLUSTERS, N_LIKED = 40, 3

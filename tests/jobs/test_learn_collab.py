@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,13 @@ from sqlalchemy import text
 from app.db import Engine, events, spaces
 from app.db.servers import find_user_id
 from app.db.tastes import write_statistics
-from app.errors import NothingToLearn
+from app.errors import NotEnoughMemory, NothingToLearn
+from app.learn.next_item import bytes_needed
 from app.recommend.context import find_context
 from app.types import Server, Slate, unseen
 from jobs.learn_collab import learn_collab
+from jobs.memory import fitting, free_bytes
 from jobs.refresh_tastes import refresh_tastes
-from jobs.revision import most_watched
 from jobs.watched import watched_in
 from tests.db.household import episode, play, series
 from tests.jobs.town import N_FILMS, Town
@@ -129,13 +131,30 @@ def test_what_was_begun_and_killed_is_put_aside(town: Town, engine: Engine) -> N
 def test_little_memory_leaves_the_solve_to_the_most_watched(town: Town, engine: Engine) -> None:
     with engine.begin() as connection:
         seen = watched_in(events.read_engagement(connection, town.server.id)).events
-    fewer = most_watched(seen, 7)
+    fewer = fitting(seen, bytes_needed(7))
     counts = np.bincount(seen.items, minlength=seen.n_items)
     chosen = np.unique(fewer.items[fewer.weights > 0])
     assert len(chosen) == 7
     assert counts[chosen].min() >= np.sort(counts)[-7]
-    with pytest.raises(NothingToLearn):
-        town.learn(memory_bytes=10_000)
+    assert town.learn(memory_bytes=bytes_needed(25)).n_items == 25
+
+
+def test_too_little_memory_is_said_before_anything_is_done(town: Town) -> None:
+    first = town.learn()
+    with pytest.raises(NotEnoughMemory, match=r"40 watched titles takes 0\.00 GB"):
+        town.learn(memory_bytes=bytes_needed(3))
+    with town.engine.begin() as connection:
+        live = spaces.live_space(connection, town.server.id, "collab")
+    assert live is not None
+    assert live.id == first.space_id
+
+
+@pytest.mark.parametrize(("limit", "expected"), [("max", None), ("3000000", 3_000_000 - 900_000 + 100_000), ("1000", 0)])
+def test_a_container_has_what_its_limit_leaves(tmp_path: Path, limit: str, expected: int | None) -> None:
+    (tmp_path / "memory.max").write_text(f"{limit}\n")
+    (tmp_path / "memory.current").write_text("900000\n")
+    (tmp_path / "memory.stat").write_text("anon 5\ninactive_file 100000\n")
+    assert free_bytes(tmp_path) == (expected if expected is not None else pytest.approx(free_bytes(tmp_path / "none"), rel=0.2))
 
 
 def test_a_server_that_watched_nothing_has_nothing_to_learn(engine: Engine, make_server: Callable[..., Server], now: datetime) -> None:

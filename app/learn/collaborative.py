@@ -55,7 +55,7 @@ def interest(ratings: Floats) -> Floats:
 
 def _whole(seen: Events, parameters: Parameters) -> Floats:
     warm, counted = compacted(seen)
-    _, both = predictor(counted, parameters)
+    both = predictor(counted, parameters)
     whole = np.zeros((seen.n_items, seen.n_items), dtype=np.float32)
     whole[np.ix_(warm, warm)] = both
     return whole

@@ -3,13 +3,14 @@
 At every moment of every history, h is what was watched before it (the k-th newest item weighs k^-order_decay) and y what comes next
 ((f+1)^-next_decay for the f-th). B = (H'H + ridge I)^-1 H'Y predicts y (FINDINGS 2). An item-to-item ridge (EASE, Steck 2019) of the same
 events is added to B at `item_share` of its spread; the sum is better than each. Where it is not known when things were watched only that
-one is left, and in between its share is that much larger. Of the sum the r directions that carry most of its
-predictions are kept (reduced-rank regression, Izenman 1975), with targets scaled by popularity^-popularity_exponent before and back after.
+one is left, and in between its share is that much larger. Of the sum the r directions that carry most of its predictions are kept
+(reduced-rank regression, Izenman 1975), with targets scaled by popularity^-popularity_exponent before and back after.
 
 taste = sum of weight * history vector; score(j) = taste . target(j). Targets are whitened, so that over all items the scores of a taste of
 unit length have a root mean square of 1.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -27,7 +28,7 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 # Arrays of n_items x n_items float64 that are held at once, and what else takes room beside them.
-N_SQUARES = 4.5
+N_SQUARES = 3.4
 # Pairs that are added up at once.
 CHUNK = 4_000_000
 # Of the randomised range finder (Halko, Martinsson and Tropp 2011).
@@ -60,7 +61,7 @@ class ItemVectors:
 
 def bytes_needed(n_items: int) -> int:
     """What `learn` takes at its highest, for so many items with events."""
-    return int(N_SQUARES * 8 * n_items**2)
+    return math.ceil(N_SQUARES * 8 * n_items**2)
 
 
 def learn(events: Events, parameters: Parameters, progress: Progress = unseen) -> ItemVectors:
@@ -70,9 +71,9 @@ def learn(events: Events, parameters: Parameters, progress: Progress = unseen) -
     rank = min(parameters.rank, len(warm))
     history, target = np.zeros((events.n_items, rank), np.float32), np.zeros((events.n_items, rank), np.float32)
     if rank:
-        factor, both = predictor(counted, parameters, progress)
+        factor, spread = predicted_spread(counted, parameters, progress)
         exponent = parameters.popularity_exponent * share_in_order(counted)
-        history[warm], target[warm] = reduced(factor, both, n_events[warm], exponent, rank)
+        history[warm], target[warm] = reduced(factor, spread, n_events[warm], exponent, rank)
     progress(4, 4)
     return ItemVectors(history, target, n_events)
 
@@ -88,47 +89,64 @@ def share_in_order(counted: Events) -> float:
     return 1.0 if counted.has_order is None else float(counted.has_order.mean())
 
 
-def predictor(counted: Events, parameters: Parameters, progress: Progress = unseen) -> tuple[Doubles, Doubles]:
-    """(L, B): the Cholesky factor of H'H + ridge I, lower, and the summed predictor; both of shape (n_items, n_items).
+def predicted_spread(counted: Events, parameters: Parameters, progress: Progress = unseen) -> tuple[Doubles, Doubles]:
+    """(L, L'B) of `compacted` events: the Cholesky factor of H'H + ridge I, lower, and what the summed predictor B spreads over the
+    histories, whose second moment is L L'; both of shape (n_items, n_items). B itself is never made.
 
-    Of `compacted` events. Where none has an order, a history is all that somebody watched."""
+    Where no event has an order, a history is all that somebody watched.
+    """
     progress(0, 4)
     in_order = counted if counted.has_order is None else counted.rows(counted.has_order)
-    diagonal = np.diag_indices(counted.n_items)
     gram, cross = moments(in_order, parameters) if len(in_order) else (watched_together(counted), None)
     progress(1, 4)
-    gram[diagonal] += parameters.ridge
+    gram[np.diag_indices(counted.n_items)] += parameters.ridge
     factor, _ = scipy.linalg.cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
     if cross is None:
-        return factor, item_to_item(counted, parameters.item_ridge)
-    both = scipy.linalg.cho_solve((factor, True), cross, overwrite_b=True, check_finite=False)
+        return factor, _times(factor, item_to_item(counted, parameters.item_ridge))
+    # L'B = L^-1 H'Y.
+    spread = scipy.linalg.solve_triangular(factor, cross, lower=True, overwrite_b=True, check_finite=False)
     progress(2, 4)
     if parameters.item_share:
-        between = item_to_item(counted, parameters.item_ridge)
+        between = _times(factor, item_to_item(counted, parameters.item_ridge))
         share = parameters.item_share / share_in_order(counted)
-        between *= share * _spread(factor, both) / max(_spread(factor, between), 1e-12)
-        both += between
+        between *= share * np.linalg.norm(spread) / max(float(np.linalg.norm(between)), 1e-12)
+        spread += between
     progress(3, 4)
-    return factor, both
+    return factor, spread
 
 
-def reduced(factor: Doubles, both: Doubles, n_events: Ints, popularity_exponent: float, rank: int) -> tuple[Floats, Floats]:
-    """History and whitened target vectors, of shape (n_items, rank)."""
+def predictor(counted: Events, parameters: Parameters) -> Doubles:
+    """B, whole, of shape (n_items, n_items)."""
+    factor, spread = predicted_spread(counted, parameters)
+    return _through(factor, spread)
+
+
+def reduced(factor: Doubles, spread: Doubles, n_events: Ints, popularity_exponent: float, rank: int) -> tuple[Floats, Floats]:
+    """History and whitened target vectors, of shape (n_items, rank). `spread` is written over."""
     from sklearn.utils.extmath import randomized_svd
 
     scale = np.maximum(n_events, 1.0) ** -popularity_exponent
-    # The histories' second moment is L L', so that |L' B x| is what B x spreads over them.
-    spread = scipy.linalg.blas.dtrmm(1.0, factor, both * scale, lower=1, trans_a=1, overwrite_b=1)
+    spread *= scale
     _, _, directions = randomized_svd(
         spread, rank, n_oversamples=OVERSAMPLING, n_iter=N_ITERATIONS, power_iteration_normalizer="QR", random_state=SEED
     )
-    history, target = both @ (directions * scale).T, directions.T / scale[:, None]
+    history, target = _through(factor, spread @ directions.T), directions.T / scale[:, None]
     whiten = np.linalg.cholesky(target.T @ target / len(target))
     target = scipy.linalg.solve_triangular(whiten, target.T, lower=True, check_finite=False).T
     history = history @ whiten
     # Of no matter to a taste, which is brought to unit length, but half precision has no room for small numbers.
     history /= max(float(np.sqrt(np.mean(history**2))), 1e-12)
     return history.astype(np.float32), target.astype(np.float32)
+
+
+def _times(factor: Doubles, weights: Doubles) -> Doubles:
+    """L' B, in the place of B."""
+    return np.asarray(scipy.linalg.blas.dtrmm(1.0, factor, weights, lower=1, trans_a=1, overwrite_b=1))
+
+
+def _through(factor: Doubles, spread: Doubles) -> Doubles:
+    """B of L' B."""
+    return np.asarray(scipy.linalg.solve_triangular(factor, spread, lower=True, trans="T", check_finite=False))
 
 
 def moments(counted: Events, parameters: Parameters) -> tuple[Doubles, Doubles]:
@@ -170,14 +188,9 @@ def watched_together(counted: Events) -> Doubles:
     matrix = valued(counted, counted.weights).astype(np.float64)
     transposed, gram = matrix.T.tocsr(), np.empty((counted.n_items, counted.n_items), order="F")
     for columns in blocks(counted.n_items):
-        gram[:, columns] = transposed @ matrix[:, columns].toarray()
+        # Sparse by sparse: with a dense block of the matrix, memory would grow with the number of users.
+        gram[:, columns] = (transposed[columns] @ matrix).toarray().T
     return gram
-
-
-def _spread(factor: Doubles, weights: Doubles) -> float:
-    """The root of the mean squared prediction over histories, from a few random ones of their second moment."""
-    drawn = np.random.default_rng(SEED).standard_normal((32, len(factor)))
-    return float(np.sqrt(np.mean(((drawn @ np.tril(factor).T) @ weights) ** 2)))
 
 
 def _chunks(positions: Ints) -> Iterator[Ints]:

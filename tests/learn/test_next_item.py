@@ -62,7 +62,7 @@ def test_where_nothing_has_an_order_only_what_is_watched_together_is_left() -> N
     shuffled = np.random.default_rng(5).permutation(len(events))
     shuffled = shuffled[np.argsort(events.users[shuffled], kind="stable")]
     unordered = replace(events, has_order=np.zeros(len(events), dtype=bool))
-    _, whole = predictor(unordered, FEW)
+    whole = predictor(unordered, FEW)
     np.testing.assert_allclose(whole, item_to_item(events, FEW.item_ridge), atol=1e-12)
     first, second = learn(unordered, FEW), learn(unordered.rows(shuffled), FEW)
     np.testing.assert_allclose(first.history @ first.target.T, second.history @ second.target.T, atol=1e-4)
@@ -73,7 +73,7 @@ def test_the_fewer_have_an_order_the_more_counts_what_is_watched_together() -> N
     together = item_to_item(events, FEW.item_ridge)
 
     def likeness(share: float) -> float:
-        found = predictor(replace(events, has_order=events.users >= (1 - share) * events.n_users), FEW)[1]
+        found = predictor(replace(events, has_order=events.users >= (1 - share) * events.n_users), FEW)
         return float(np.corrcoef(found.ravel(), together.ravel())[0, 1])
 
     assert likeness(1.0) < likeness(0.4) < likeness(0.1) < likeness(0.0)
@@ -89,7 +89,7 @@ def test_at_full_rank_the_vectors_are_the_whole_predictor() -> None:
     events = two_tastes()
     warm = Events(events.users, events.items, events.ratings, events.weights, events.n_users, 39)
     vectors = learn(warm, Parameters(n_before=6, n_next=3, rank=39))
-    _, whole = predictor(warm, Parameters(n_before=6, n_next=3))
+    whole = predictor(warm, Parameters(n_before=6, n_next=3))
     found = vectors.history @ vectors.target.T
     scale = float((found * whole).sum() / (whole**2).sum())
     np.testing.assert_allclose(found / scale, whole, atol=1e-3 * abs(whole).max())

@@ -31,7 +31,7 @@ LOOK_EVERY_SECONDS = 3.0
 SHARE_OF_TIME = 0.05
 STATISTICS_EVERY_SECONDS = 60.0
 RETRY_MODEL_SECONDS = 300.0
-LOOK_FOR_LEARNING_EVERY_SECONDS = 900.0
+LOOK_FOR_LEARNING_EVERY_SECONDS, RETRY_LEARNING_SECONDS = 900.0, 6 * 3600.0
 # Learning takes what the machine has: at night by the local clock, or later where the machine is off by then.
 NIGHT_HOURS = range(2, 5)
 LEARN_AFTER, LEARN_BY_DAY_AFTER = timedelta(hours=20), timedelta(hours=30)
@@ -103,8 +103,8 @@ class Worker:
         self._learning_due[server.id] = time.monotonic() + LOOK_FOR_LEARNING_EVERY_SECONDS
         with self._engine.begin() as connection:
             state = learning_state(connection, server.id, ENOUGH_AT_ONCE)
-        if is_learning_due(state, datetime.now().astimezone()):
-            _run("learn", server)
+        if is_learning_due(state, datetime.now().astimezone()) and not _run("learn", server):
+            self._learning_due[server.id] = time.monotonic() + RETRY_LEARNING_SECONDS
 
     def _statistics_if_due(self, server: Server) -> None:
         if time.monotonic() < self._statistics_due.get(server.id, 0.0):

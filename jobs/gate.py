@@ -3,6 +3,8 @@
 Two revisions learned by one recipe differ only by what was watched and what was changed in between: the live one is asked as it stands of
 what was begun since it was learned, and beside it what the new one would be without that. Where the recipe is another, what was begun in
 the last two weeks is taken away from both, and both are learned anew; and where the live one is older than that, it is asked as it stands.
+Where somebody has left since, by opting out or being erased, the live one is learned anew without them too, or not asked at all: that it
+still knows them is no merit.
 """
 
 from dataclasses import asdict, dataclass, fields, replace
@@ -47,7 +49,7 @@ class Verdict:
     def __str__(self) -> str:
         since = f"what {self.n_cases:,} people began since {self.held_from:%d %B %Y}"
         if self.ndcg_10 is None or self.live_ndcg_10 is None or self.minus_live is None:
-            return f"not compared with what was live: {since} is too little"
+            return f"not compared with what was live: {since}, or what is known from before, is too little"
         low, high = self.minus_live
         return f"NDCG@10 {self.ndcg_10:.4f} on {since}, {self.live_ndcg_10:.4f} by what was live (difference {low:+.4f} to {high:+.4f})"
 
@@ -64,22 +66,32 @@ class Vectors:
 
 
 def judge(
-    engine: Engine, server: Server, rows: npt.NDArray[Any], material: Material, parameters: Parameters, now: datetime
+    engine: Engine,
+    server: Server,
+    rows: npt.NDArray[Any],
+    people: dict[str, Any],
+    material: Material,
+    parameters: Parameters,
+    now: datetime,
 ) -> Verdict | None:
-    """Compare what `parameters` make of `material` and `rows` (engagement) with the live revision; None where there is none."""
+    """Compare what `parameters` make of `material` and `rows` (engagement of `people`) with the live revision; None where there is none
+    to compare with."""
     with engine.begin() as connection:
         live = spaces.live_space(connection, server.id, "collab")
         if live is None:
             return None
         card = spaces.read_card(connection, live)
-    if "learned_at" not in card:
+    if not {"learned_at", "parameters"} <= card.keys():
         return None
     learned_at = datetime.fromisoformat(card["learned_at"])
     former = Parameters(**card["parameters"]) if _can_be_repeated(live, card, material) else None
-    as_it_stands = former in (None, parameters) or learned_at <= now - HELD_OUT
+    has_left = card.get("people", {}).get("left_out") != people["left_out"]
+    if has_left and former is None:
+        return None
+    as_it_stands = not has_left and (former in (None, parameters) or learned_at <= now - HELD_OUT)
     held_from = max(learned_at, now - HELD_OUT) if as_it_stands else now - HELD_OUT
     watched = watched_in(rows, material.item_ids, as_of=held_from.timestamp())
-    [task] = by_time(watched.events, watched.begun_at, held_from.timestamp())
+    [task] = by_time(watched.events, watched.begun_at, watched.is_wanted, held_from.timestamp())
     cases = _some(task.cases)
     if len(cases) < MIN_CASES:
         return Verdict(held_from, len(cases))

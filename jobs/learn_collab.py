@@ -65,7 +65,7 @@ def learn_revision(
     """
     chosen = parameters or Parameters()
     with engine.begin() as connection:
-        version = events.engagement_version(connection, server.id)
+        people = events.state_of_people(connection, server.id)
         rows = events.read_engagement(connection, server.id)
         text = spaces.live_space(connection, server.id, "text")
         vectors = None if text is None else spaces.read_vectors(connection, text)
@@ -75,23 +75,24 @@ def learn_revision(
     memory = memory_bytes if memory_bytes is not None else free_bytes() // 2
     material = Material(watched.item_ids, vectors, base, memory)
     revision = material.learned_from(watched.events, chosen, now, progress)
-    verdict = judge(engine, server, rows, material, chosen, now) if is_judged else None
-    revision.card["engagement_version"] = version
+    revision.card["people"] = people
+    verdict = judge(engine, server, rows, people, material, chosen, now) if is_judged else None
     if verdict is not None:
         revision.card["verdict"] = verdict.as_card()
-    space = store(engine, server, revision)
     went_live = verdict is None or not verdict.is_worse
+    space = store(engine, server, revision, is_indexed=went_live)
     if went_live:
         refresh_space(engine, space, now, unseen)
         put_live(engine, space, now)
     else:
         put_aside(engine, space)
+        log.warning("learned, and kept as a candidate: worse than what is live", server=server.external_id, verdict=str(verdict))
     n_events, n_items = revision.card["n_events"], revision.card["n_items"]
     return Learned(space.id, n_events, n_items, verdict, went_live)
 
 
-def store(engine: Engine, server: Server, revision: Revision) -> Space:
-    """Write a revision beside the live one, as one that is being built."""
+def store(engine: Engine, server: Server, revision: Revision, *, is_indexed: bool = True) -> Space:
+    """Write a revision beside the live one, as one that is being built; what is not to be searched needs no index."""
     found = revision.vectors
     kept = found.is_kept
     history, target, is_predicted = found.history[kept], found.target[kept], found.is_predicted[kept]
@@ -102,7 +103,8 @@ def store(engine: Engine, server: Server, revision: Revision) -> Space:
         )
         spaces.set_card(connection, space, revision.card)
         spaces.write_learned_vectors(connection, space, revision.item_ids[kept], history, target, is_predicted)
-        spaces.index_space(connection, space)
+        if is_indexed:
+            spaces.index_space(connection, space)
     return space
 
 
@@ -120,4 +122,3 @@ def put_aside(engine: Engine, space: Space) -> None:
         spaces.retire_candidates(connection, space.server_id, space.kind, space.model_name)
         spaces.put_aside(connection, space)
     spaces.drop_retired_spaces(engine, space.server_id)
-    log.warning("revision is worse than the live one and kept as a candidate", space=space.id, model=space.model_name)

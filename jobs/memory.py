@@ -27,7 +27,8 @@ def fitting(seen: Events, memory_bytes: int) -> Events:
     if n_room < MIN_SHARE * n_watched:
         raise NotEnoughMemory(
             f"Learning from {n_watched:,} watched titles takes {_gigabytes(bytes_needed(n_watched))} of memory, from a tenth of them "
-            f"{_gigabytes(bytes_needed(int(MIN_SHARE * n_watched)))}. It may take {_gigabytes(memory_bytes)}."
+            f"{_gigabytes(bytes_needed(int(MIN_SHARE * n_watched)))}. It may take {_gigabytes(memory_bytes)}: free some, or allow more "
+            "(`palate learn --memory`)."
         )
     chosen = np.zeros(seen.n_items, dtype=bool)
     chosen[np.argsort(-counts, kind="stable")[:n_room]] = True
@@ -48,4 +49,4 @@ def free_bytes(group: Path = GROUP) -> int:
 
 
 def _gigabytes(n_bytes: int) -> str:
-    return f"{n_bytes / 1e9:,.2f} GB"
+    return f"{n_bytes / 1e9:,.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:,.1f} MB"

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.db.packs import Base
-from app.errors import NothingToLearn
+from app.errors import NotEnoughMemory, NothingToLearn
 from app.learn.blocks import Joined, Text, joined
 from app.learn.events import Events
 from app.learn.next_item import ItemVectors, Parameters, learn
@@ -46,11 +46,14 @@ class Material:
 
     def learned_from(self, seen: Events, parameters: Parameters, now: datetime, progress: Progress) -> Revision:
         """Raises NothingToLearn where there is no pack and hardly anything was watched, and NotEnoughMemory."""
-        seen = fitting(seen, self.memory_bytes)
-        if not is_enough(seen):
-            if self.base is None:
+        try:
+            seen = fitting(seen, self.memory_bytes)
+            if not is_enough(seen):
                 raise NothingToLearn
-            # Without people nothing is learned, and every item is without events.
+        except (NothingToLearn, NotEnoughMemory):
+            if self.base is None:
+                raise
+            # A pack needs no solve: then nothing is learned beside it, and every item is without events.
             seen = replace(seen, weights=np.zeros_like(seen.weights))
         return revision_of(seen, self.item_ids, learn(seen, parameters, progress), self.vectors, parameters, now, self.base)
 

@@ -7,20 +7,24 @@ import numpy as np
 import numpy.typing as npt
 
 from app.learn.events import Events
-from app.taste.history import History
+from app.taste.history import History, before_all
 from app.taste.recipes import WATCHING_WEIGHTS
 
 Times = npt.NDArray[np.float64]
+
+# What was watched to the half, or gone on with after its first episode, was worth finding.
+MIN_WANTED, MIN_EPISODES_WANTED = 0.5, 2
 
 
 @dataclass(frozen=True)
 class Watched:
     """`events` in each user's order; our ids of the items by their position; when each event was begun, in seconds since 1970, NaN where
-    unknown; shape (n,)."""
+    unknown, and whether it was watched so far that it was worth finding; shape (n,)."""
 
     events: Events
     item_ids: npt.NDArray[np.int64]
     begun_at: Times
+    is_wanted: npt.NDArray[np.bool_]
 
 
 def watched_in(rows: npt.NDArray[Any], more_item_ids: npt.NDArray[np.int64] | None = None, *, as_of: float = np.inf) -> Watched:
@@ -31,10 +35,10 @@ def watched_in(rows: npt.NDArray[Any], more_item_ids: npt.NDArray[np.int64] | No
     """
     history = History.from_rows(rows)
     at, in_order = WATCHING_WEIGHTS.moments(history)
-    begun_at = np.where(np.isnan(history.first_at), history.last_at, history.first_at)
+    begun_at = history.first_at
     at = np.where((begun_at <= as_of) & (at > as_of), begun_at, at)
     # What has no time and no order came before what has.
-    oldest_first = np.lexsort((rows["item_id"], _known(in_order), _known(at), rows["user_id"]))
+    oldest_first = np.lexsort((rows["item_id"], before_all(in_order), before_all(at), rows["user_id"]))
     rows, history, begun_at = rows[oldest_first], History.from_rows(rows[oldest_first]), begun_at[oldest_first]
     user_ids, users = np.unique(rows["user_id"], return_inverse=True)
     item_ids = np.unique(np.concatenate([rows["item_id"], rows["item_id"][:0] if more_item_ids is None else more_item_ids]))
@@ -47,8 +51,5 @@ def watched_in(rows: npt.NDArray[Any], more_item_ids: npt.NDArray[np.int64] | No
         users.astype(np.int64), items.astype(np.int64), history.rating.astype(np.float32), weights, len(user_ids), len(item_ids),
         None if has_order.all() else has_order,
     )  # fmt: skip
-    return Watched(events, item_ids, begun_at)
-
-
-def _known(values: Times) -> Times:
-    return np.where(np.isnan(values), -np.inf, values)
+    is_wanted = (weights >= MIN_WANTED) | ((weights > 0) & history.is_series & (history.n_episodes >= MIN_EPISODES_WANTED))
+    return Watched(events, item_ids, begun_at, is_wanted)

@@ -31,7 +31,7 @@ LOOK_EVERY_SECONDS = 3.0
 SHARE_OF_TIME = 0.05
 STATISTICS_EVERY_SECONDS = 60.0
 RETRY_MODEL_SECONDS = 300.0
-LOOK_FOR_LEARNING_EVERY_SECONDS, RETRY_LEARNING_SECONDS = 900.0, 6 * 3600.0
+LOOK_FOR_LEARNING_EVERY_SECONDS, RETRY_LEARNING_SECONDS = 900.0, 20 * 3600.0
 # Learning takes what the machine has: at night by the local clock, or later where the machine is off by then.
 NIGHT_HOURS = range(2, 5)
 LEARN_AFTER, LEARN_BY_DAY_AFTER = timedelta(hours=20), timedelta(hours=30)
@@ -52,7 +52,8 @@ def run_worker(engine: Engine, model_name: str) -> None:
             worker.look()
         except (SQLAlchemyError, PalateError) as error:
             log.warning("worker will try again", error=type(error).__name__)
-        pause = max(LOOK_EVERY_SECONDS, (time.monotonic() - started) / SHARE_OF_TIME)
+        # Work that was due is no looking.
+        pause = max(LOOK_EVERY_SECONDS, (time.monotonic() - started - worker.worked_seconds) / SHARE_OF_TIME)
     log.info("worker stopped")
 
 
@@ -65,9 +66,11 @@ class Worker:
         self._model_due = 0.0
         self._statistics_due: dict[int, float] = {}
         self._learning_due: dict[int, float] = {}
+        self.worked_seconds = 0.0
 
     def look(self) -> None:
-        """One round over all servers."""
+        """One round over all servers; `worked_seconds` of it went into jobs."""
+        self.worked_seconds = 0.0
         files = self._model_files()
         with self._engine.begin() as connection:
             everything = list_servers(connection)
@@ -94,16 +97,17 @@ class Worker:
         with self._engine.begin() as connection:
             if not is_embedding_due(connection, server.id, files):
                 return
-        if not _run("embed", server):
+        if not self._run("embed", server):
             self._model_due = time.monotonic() + RETRY_MODEL_SECONDS
 
     def _learn_if_due(self, server: Server) -> None:
-        if time.monotonic() < self._learning_due.get(server.id, 0.0):
+        # Who has the other preset is answered from text alone.
+        if time.monotonic() < self._learning_due.get(server.id, 0.0) or server.settings.get("preset") == "streamystats":
             return
         self._learning_due[server.id] = time.monotonic() + LOOK_FOR_LEARNING_EVERY_SECONDS
         with self._engine.begin() as connection:
             state = learning_state(connection, server.id, ENOUGH_AT_ONCE)
-        if is_learning_due(state, datetime.now().astimezone()) and not _run("learn", server):
+        if is_learning_due(state, datetime.now().astimezone()) and not self._run("learn", server):
             self._learning_due[server.id] = time.monotonic() + RETRY_LEARNING_SECONDS
 
     def _statistics_if_due(self, server: Server) -> None:
@@ -113,20 +117,22 @@ class Worker:
             write_statistics(connection, server.id)
         self._statistics_due[server.id] = time.monotonic() + STATISTICS_EVERY_SECONDS
 
+    def _run(self, name: str, server: Server) -> bool:
+        """A command for this server in a process of its own, so that what its libraries take is given back when it is done. It logs for
+        itself, and says on standard error why it fails."""
+        command = [sys.executable, "-m", "app.cli", name, "--server", server.external_id]
+        log.info("started", job=name, server=server.external_id)
+        started = time.monotonic()
+        done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, preexec_fn=lambda: die_with_parent(signal.SIGTERM))
+        self.worked_seconds += time.monotonic() - started
+        if done.returncode != 0:
+            log.error("failed", job=name, server=server.external_id, exit_status=done.returncode)
+        return done.returncode == 0
+
 
 def is_learning_due(state: LearningState, now: datetime) -> bool:
     """Of item vectors from behaviour; `now` in the local time whose nights are meant."""
     is_night = now.hour in NIGHT_HOURS
     if state.learned_at is None:
         return state.n_users >= MIN_USERS and state.n_seen >= (ENOUGH_AT_NIGHT if is_night else ENOUGH_AT_ONCE)
-    return state.version != state.learned_version and now - state.learned_at >= (LEARN_AFTER if is_night else LEARN_BY_DAY_AFTER)
-
-
-def _run(name: str, server: Server) -> bool:
-    """A command for this server in a process of its own, so that what its libraries take is given back when it is done."""
-    command = [sys.executable, "-m", "app.cli", name, "--server", server.external_id]
-    log.info("started", job=name, server=server.external_id)
-    done = subprocess.run(command, check=False, capture_output=True, text=True, preexec_fn=lambda: die_with_parent(signal.SIGTERM))
-    if done.returncode != 0:
-        log.error("failed", job=name, server=server.external_id, detail=done.stderr.strip()[-500:])
-    return done.returncode == 0
+    return state.people != state.learned_people and now - state.learned_at >= (LEARN_AFTER if is_night else LEARN_BY_DAY_AFTER)

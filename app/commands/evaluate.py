@@ -96,7 +96,7 @@ def server(
     events = watched.events
     with measuring(names) as (chosen, progress):
         report = evaluate_tasks(
-            f"server {server}", "server", events, by_time(events, watched.begun_at, cut), library, chosen, seed, progress
+            f"server {server}", "server", events, by_time(events, watched.begun_at, watched.is_wanted, cut), library, chosen, seed, progress
         )
     tell(report, chart, json)
 

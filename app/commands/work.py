@@ -8,7 +8,7 @@ import typer
 
 from app.commands.session import chosen_servers, command_engine, shown_progress
 from app.db.servers import find_user_id
-from app.errors import BadInput, NotEnoughMemory, NothingToLearn, UnknownUser
+from app.errors import AlreadyRunning, BadInput, NotEnoughMemory, NothingToLearn, UnknownUser
 from jobs.embed_items import embed_items
 from jobs.refresh_tastes import refresh_tastes, refresh_user
 from jobs.worker import run_worker
@@ -77,11 +77,11 @@ def learn(
                 memory_bytes = None if memory is None else int(memory * 1024**3)
                 with shown_progress(f"Learning from {chosen.external_id}") as progress:
                     done = learn_collab(engine, chosen, now, progress, memory_bytes=memory_bytes, is_judged=not force)
-            except (NothingToLearn, NotEnoughMemory) as error:
+            except (NothingToLearn, NotEnoughMemory, AlreadyRunning) as error:
                 if server is not None:
                     raise
                 print(f"{chosen.external_id}: {error.detail}")
                 continue
             print(f"{chosen.external_id}: learned from {done.n_events:,} watched titles, vectors of {done.n_items:,} items")
             if done.verdict is not None:
-                print(f"{chosen.external_id}: {done.verdict}{'' if done.went_live else '; kept as a candidate (--force puts it live)'}")
+                print(f"{chosen.external_id}: {done.verdict}{'' if done.went_live else '; kept as a candidate (--force goes live anyway)'}")

@@ -27,9 +27,11 @@ def read_engagement(connection: Connection, server_id: int) -> npt.NDArray[Any]:
     return arrays.read_array(connection, SQL, {"server_id": server_id}, HISTORY_FIELDS)
 
 
-def engagement_version(connection: Connection, server_id: int) -> int:
-    """Rises with each change of anybody's engagement."""
-    return int(connection.execute(statement("users", "engagement_version"), {"server_id": server_id}).scalar_one())
+def state_of_people(connection: Connection, server_id: int) -> dict[str, Any]:
+    """Differs wherever what may be learned from does: `engagement` rises with each change of anybody's, `left_out` tells who opted out or
+    was erased."""
+    state: dict[str, Any] = connection.execute(statement("users", "state_of_people"), {"server_id": server_id}).scalar_one()
+    return state
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,8 @@ class LearningState:
     are counted up to `enough`."""
 
     learned_at: datetime | None
-    learned_version: int | None
-    version: int
+    learned_people: dict[str, Any] | None
+    people: dict[str, Any]
     n_users: int
     n_seen: int
 
@@ -47,7 +49,7 @@ class LearningState:
 def learning_state(connection: Connection, server_id: int, enough: int) -> LearningState:
     row = connection.execute(statement("spaces", "learning_state"), {"server_id": server_id, "enough": enough}).one()
     learned_at = None if row.learned_at is None else datetime.fromisoformat(row.learned_at)
-    return LearningState(learned_at, row.learned_version, int(row.version or 0), row.n_users, row.n_seen)
+    return LearningState(learned_at, row.learned_people, state_of_people(connection, server_id), row.n_users, row.n_seen)
 
 
 def read_bodies(connection: Connection, server_id: int, item_ids: Sequence[int]) -> dict[int, dict[str, Any]]:

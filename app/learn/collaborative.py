@@ -39,7 +39,8 @@ def tastes_of(cases: list[Case], n_items: int, order_decay: float) -> csr_matrix
     """What each item of each history weighs, shape (n_cases, n_items)."""
 
     def weigh(case: Case) -> Floats:
-        return np.asarray(recency(len(case.history), case.n_unordered, order_decay) * interest(case.ratings), dtype=np.float32)
+        weights = interest(case.ratings) if case.weights is None else case.weights
+        return np.asarray(recency(len(case.history), case.n_unordered, order_decay) * weights, dtype=np.float32)
 
     return histories(cases, n_items, weigh)
 

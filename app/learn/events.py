@@ -51,13 +51,14 @@ class Events:
 @dataclass(frozen=True)
 class Case:
     """Somebody to recommend to: `history` and `ratings` (n,), oldest first, after the `n_unordered` of which it is not known when they were
-    watched; `relevant`: the held-out items to be found."""
+    watched; `relevant`: the held-out items to be found. `weights` (n,): how much of an event each was, where not as its rating says."""
 
     user: int
     history: Ints
     ratings: Floats
     relevant: Ints
     n_unordered: int = 0
+    weights: Floats | None = None
 
 
 def recency(n: int, n_unordered: int, order_decay: float) -> npt.NDArray[np.float64]:

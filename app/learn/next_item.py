@@ -20,7 +20,7 @@ import scipy.linalg
 
 from app.learn.events import ORDER_DECAY, Events
 from app.learn.ranking import valued
-from app.learn.ridge import blocks, without_diagonal
+from app.learn.ridge import blocks, cholesky, without_diagonal
 from app.types import Progress, unseen
 
 Doubles = npt.NDArray[np.float64]
@@ -93,15 +93,19 @@ def predicted_spread(counted: Events, parameters: Parameters, progress: Progress
     """(L, L'B) of `compacted` events: the Cholesky factor of H'H + ridge I, lower, and what the summed predictor B spreads over the
     histories, whose second moment is L L'; both of shape (n_items, n_items). B itself is never made.
 
-    Where no event has an order, a history is all that somebody watched.
+    Where nothing is known to follow anything, a history is all that somebody watched.
     """
     progress(0, 4)
     in_order = counted if counted.has_order is None else counted.rows(counted.has_order)
-    gram, cross = moments(in_order, parameters) if len(in_order) else (watched_together(counted), None)
+    gram, cross = moments(in_order, parameters)
+    # Of everybody one event at most has an order.
+    follows_nothing = not cross.any()
+    if follows_nothing:
+        gram = watched_together(counted)
     progress(1, 4)
     gram[np.diag_indices(counted.n_items)] += parameters.ridge
-    factor, _ = scipy.linalg.cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
-    if cross is None:
+    factor = cholesky(gram)
+    if follows_nothing:
         return factor, _times(factor, item_to_item(counted, parameters.item_ridge))
     # L'B = L^-1 H'Y.
     spread = scipy.linalg.solve_triangular(factor, cross, lower=True, overwrite_b=True, check_finite=False)

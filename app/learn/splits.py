@@ -23,8 +23,6 @@ N_HOUSEHOLDS = 100
 HOUSEHOLD_SIZE = 8
 # Four stars and up, on the scale of `Events`.
 MIN_RELEVANT_RATING = 8.0
-# Of a server's own plays, what was watched to the half is worth finding again.
-MIN_RELEVANT_WEIGHT = 0.5
 # RecBole's setting for MovieLens 1M: three stars and up, ten rows on both sides, 8:1:1.
 RECBOLE_MIN_RATING = 6.0
 RECBOLE_CORE = 10
@@ -83,13 +81,13 @@ def households(events: Events, seed: int) -> list[Task]:
     return tasks
 
 
-def by_time(events: Events, begun_at: npt.NDArray[np.float64], cut: float) -> list[Task]:
+def by_time(events: Events, begun_at: npt.NDArray[np.float64], is_wanted: Mask, cut: float) -> list[Task]:
     """What was begun (n,) after `cut`, both in seconds, is held out of everybody's rows at one moment.
 
-    What somebody watched to the half since then is to be found. Rows whose time is NaN count as before.
+    Of that, what is wanted (n,) is to be found. Rows whose time is NaN count as before.
     """
     held = begun_at > cut
-    return [Task(events.rows(~held), _cases(events, held, held & (events.weights >= MIN_RELEVANT_WEIGHT)))]
+    return [Task(events.rows(~held), _cases(events, held, held & is_wanted, is_weighed=True))]
 
 
 def random_8_1_1(events: Events, seed: int) -> list[Task]:
@@ -146,15 +144,16 @@ def _is_well_rated(events: Events) -> Mask:
     return np.asarray(events.ratings >= MIN_RELEVANT_RATING)
 
 
-def _cases(events: Events, held: Mask, wanted: Mask) -> list[Case]:
-    """One for each user who has something `wanted`; what is not `held` is the history."""
+def _cases(events: Events, held: Mask, wanted: Mask, *, is_weighed: bool = False) -> list[Case]:
+    """One for each user who has something `wanted`; what is not `held` is the history. `is_weighed`: by the events' weights."""
     history, ratings = _by_user(events, events.items, ~held), _by_user(events, events.ratings, ~held)
     relevant = _by_user(events, events.items, wanted)
     n_unordered = np.zeros(events.n_users, dtype=np.int64)
     if events.has_order is not None:
         n_unordered = np.bincount(events.users[~held & ~events.has_order], minlength=events.n_users)
+    weights = _by_user(events, events.weights, ~held)
     return [
-        Case(user, history[user], ratings[user], relevant[user], int(n_unordered[user]))
+        Case(user, history[user], ratings[user], relevant[user], int(n_unordered[user]), weights[user] if is_weighed else None)
         for user in range(events.n_users)
         if len(relevant[user])
     ]

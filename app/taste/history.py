@@ -45,3 +45,8 @@ class History:
     def age_days(self, now: float) -> Floats:
         """NaN where no time is known."""
         return np.maximum(now - self.last_at, 0) / DAY
+
+
+def before_all(moments: Floats) -> Floats:
+    """To sort by: what is unknown came before what is known."""
+    return np.where(np.isnan(moments), -np.inf, moments)

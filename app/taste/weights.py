@@ -19,7 +19,7 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from app.learn.events import recency
-from app.taste.history import DAY, Flags, Floats, History
+from app.taste.history import DAY, Flags, Floats, History, before_all
 
 # A bounce fades at another rate than everything else: what it weighs beside the rest is computed anew after so long.
 BOUNCE_DUE_DAYS = 7.0
@@ -99,7 +99,7 @@ class PalateWeights:
         """k is counted over what was watched, newest first: by time, then by order; what has neither came before, nobody knows in which
         order, and shares what is left evenly."""
         at, order = self.moments(history)
-        newest_first = np.lexsort((-history.item_ids, -_known(order), -_known(at)))
+        newest_first = np.lexsort((-history.item_ids, -before_all(order), -before_all(at)))
         n_unordered = int((np.isnan(at) & np.isnan(order)).sum())
         placed = np.empty(len(newest_first))
         placed[newest_first[::-1]] = recency(len(newest_first), n_unordered, self.order_decay)
@@ -111,7 +111,3 @@ class PalateWeights:
     def moments(self, history: History) -> tuple[Floats, Floats]:
         """(time, order) of each item among the others, NaN where unknown."""
         return history.last_at, history.last_order
-
-
-def _known(values: Floats) -> Floats:
-    return np.where(np.isnan(values), -np.inf, values)

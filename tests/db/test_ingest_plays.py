@@ -246,3 +246,11 @@ def test_a_series_was_begun_when_its_first_part_was_in_whatever_order_that_is_to
     assert (found["first_order"], found["last_order"]) == (2, 4)
     house.signals(signal("ada", "e1", "unwatched", at=day(20)))
     assert row(house, "s")["first_at"] == DAY_ONE + timedelta(days=9)
+
+
+def test_a_rating_says_when_it_was_begun_only_where_nothing_else_was_told(house: House) -> None:
+    house.signals(signal("ada", "unknown", "rating", 8, at=day(4)))
+    assert row(house, "unknown")["first_at"] == DAY_ONE + timedelta(days=4)
+    house.plays(play("ada", "hour"))
+    house.signals(signal("ada", "hour", "rating", 8, at=day(4)))
+    assert (row(house, "hour")["first_at"], row(house, "hour")["last_at"]) == (None, DAY_ONE + timedelta(days=4))

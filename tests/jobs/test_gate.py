@@ -13,7 +13,7 @@ from app.learn.next_item import Parameters
 from app.types import Server, Space
 from jobs.gate import HELD_OUT, MIN_CASES, Verdict
 from jobs.learn_collab import Learned
-from tests.db.household import play, user
+from tests.db.household import episode, play, series, user
 from tests.jobs.town import N_FILMS, N_PEOPLE, Town
 
 # What everybody watches next is as good as forgotten.
@@ -146,3 +146,31 @@ def test_an_import_that_spoils_what_was_known_is_noticed(town: Town) -> None:
     assert verdict.held_from == town.now - timedelta(days=9)
     assert (verdict.is_worse, done.went_live) == (True, False)
     assert live(town).id == good.space_id
+
+
+def test_that_the_live_one_still_knows_who_left_is_no_merit(town: Town) -> None:
+    """A hundred people who watch in one order, of whom three in four leave after the live revision was learned."""
+    informants = [f"informant {number}" for number in range(76)]
+    town.house.tell("users", [user(name) for name in informants])
+    for number, name in enumerate(informants):
+        for step in range(12):
+            town.watch(name, f"f{(number % 2 + 2 * (number // 2 + step)) % N_FILMS}", 30 - step)
+    learn(town, days_ago=3)
+    watch_on(town, days_ago=1)
+    with town.engine.begin() as connection:
+        opted_out = text("UPDATE users SET is_opted_out = true WHERE server_id = :id AND external_id LIKE 'informant%'")
+        connection.execute(opted_out, {"id": town.server.id})
+    done = town.learn()
+    verdict = judged(done)
+    # Learned anew by the same recipe, without them.
+    assert verdict.ndcg_10 == verdict.live_ndcg_10
+    assert done.went_live
+
+
+def test_a_night_is_judged_by_series_too(town: Town) -> None:
+    learn(town, days_ago=9)
+    town.house.tell("items", [series("s"), *(episode(f"e{number}", "s", number, runtime_seconds=1800) for number in (1, 2, 3))])
+    for number in range(N_PEOPLE):
+        for step in (1, 2):
+            town.watch(f"u{number}", f"e{step}", 3 - step / 10)
+    assert judged(town.learn()).n_cases == N_PEOPLE

@@ -141,7 +141,7 @@ def test_little_memory_leaves_the_solve_to_the_most_watched(town: Town, engine: 
 
 def test_too_little_memory_is_said_before_anything_is_done(town: Town) -> None:
     first = town.learn()
-    with pytest.raises(NotEnoughMemory, match=r"40 watched titles takes 0\.00 GB"):
+    with pytest.raises(NotEnoughMemory, match=r"40 watched titles takes 0\.0 MB"):
         town.learn(memory_bytes=bytes_needed(3))
     with town.engine.begin() as connection:
         live = spaces.live_space(connection, town.server.id, "collab")

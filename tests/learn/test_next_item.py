@@ -68,6 +68,13 @@ def test_where_nothing_has_an_order_only_what_is_watched_together_is_left() -> N
     np.testing.assert_allclose(first.history @ first.target.T, second.history @ second.target.T, atol=1e-4)
 
 
+def test_one_event_of_each_with_an_order_is_none() -> None:
+    events = replace(two_tastes(), n_items=39)
+    is_last = np.append(events.users[1:] != events.users[:-1], True)
+    np.testing.assert_allclose(predictor(replace(events, has_order=is_last), FEW), item_to_item(events, FEW.item_ridge), atol=1e-12)
+    assert np.abs(learn(replace(events, has_order=is_last), FEW).history).max() > 0
+
+
 def test_the_fewer_have_an_order_the_more_counts_what_is_watched_together() -> None:
     events = random_events(n_items=200)
     together = item_to_item(events, FEW.item_ridge)

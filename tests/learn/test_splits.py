@@ -89,14 +89,16 @@ def test_nothing_to_ask_is_bad_input() -> None:
         tasks_of("households", many(20), 0)
 
 
-def test_by_time_cuts_all_users_at_one_moment_and_wants_what_was_watched_to_the_half() -> None:
+def test_by_time_cuts_all_users_at_one_moment() -> None:
     events = events_of([[0, 1, 2], [1, 3], [2]], 4)
     bounce = Events(events.users, events.items, events.ratings, np.array([1, 1, 0.1, 1, 1, 1], dtype=np.float32), 3, 4)
     at = np.array([0, 50, 95, 10, 100, np.nan])
-    [task] = by_time(bounce, at, 90.0)
+    [task] = by_time(bounce, at, bounce.weights >= 0.5, 90.0)
     assert asked(task.cases) == {1: ([1], [3])}
+    assert task.cases[0].weights is not None
+    assert task.cases[0].weights.tolist() == [1]
     assert pairs(task.train) == [(0, 0), (0, 1), (1, 1), (2, 2)]
-    [nothing] = by_time(events, np.full(6, np.nan), 0.0)
+    [nothing] = by_time(events, np.full(6, np.nan), np.ones(6, dtype=bool), 0.0)
     assert nothing.cases == []
 
 

@@ -141,8 +141,9 @@ rolled AS MATERIALIZED (
            avg(completion)::real AS completion,
            max(last_at) AS last_at,
            max(last_order) AS last_order,
-           min(first_at) AS first_at,
-           min(first_order) AS first_order,
+           -- A rating says when something was begun only where nothing else was told of it.
+           min(first_at) FILTER (WHERE is_watched OR NOT any_watched) AS first_at,
+           min(first_order) FILTER (WHERE is_watched OR NOT any_watched) AS first_order,
            max(rating) AS rating,
            coalesce(bool_or(value > 0) FILTER (WHERE kind = 'favourite'), false) AS is_favourite,
            bool_or(kind = 'like') FILTER (WHERE kind IN ('like', 'dislike') AND value > 0) AS is_liked,
@@ -154,7 +155,7 @@ rolled AS MATERIALIZED (
            bool_or(is_finished AND NOT is_episode) OR bool_or(rating IS NOT NULL) AND NOT bool_or(is_watched) AS is_finished,
            avg(played_ratio)::real AS played_ratio,
            max(said_at) AS said_at
-    FROM facts
+    FROM (SELECT *, bool_or(is_watched) OVER (PARTITION BY user_id, item_id) AS any_watched FROM facts) AS f
     GROUP BY user_id, item_id
 ),
 written AS (

@@ -46,9 +46,9 @@ SELECT card FROM spaces WHERE server_id = :server_id AND id = :space_id;
 
 -- name: learning_state
 -- What a revision was last learned from, whether it went live or not, and what there is now.
-SELECT s.card->>'learned_at' AS learned_at, CAST(s.card->>'engagement_version' AS bigint) AS learned_version,
-       (SELECT sum(engagement_version) FROM users WHERE server_id = :server_id) AS version,
-       (SELECT count(*) FROM (SELECT FROM users WHERE server_id = :server_id AND engagement_version > 0 LIMIT :enough) AS counted) AS n_users,
+SELECT s.card->>'learned_at' AS learned_at, s.card->'people' AS learned_people,
+       (SELECT count(*)
+        FROM (SELECT FROM users WHERE server_id = :server_id AND engagement_version > 0 AND NOT is_opted_out LIMIT :enough) AS counted) AS n_users,
        (SELECT count(*) FROM (SELECT FROM engagement WHERE server_id = :server_id AND is_seen LIMIT :enough) AS counted) AS n_seen
 FROM (SELECT) AS always
 LEFT JOIN LATERAL (

@@ -91,5 +91,10 @@ SELECT (SELECT count(*) FROM plays) AS plays, (SELECT count(*) FROM signals) AS 
        (SELECT count(*) FROM engagement) AS engagement, (SELECT count(*) FROM tastes) AS tastes,
        (SELECT count(*) FROM slates) AS slates, (SELECT count(*) FROM user_libraries) AS user_libraries;
 
--- name: engagement_version
-SELECT coalesce(sum(engagement_version), 0) FROM users WHERE server_id = :server_id;
+-- name: state_of_people
+-- Rises with each change of anybody's engagement; and who may no longer be learned from.
+SELECT jsonb_build_object(
+           'engagement', coalesce(sum(engagement_version), 0),
+           'left_out', md5(coalesce(string_agg(CAST(id AS text), ',' ORDER BY id) FILTER (WHERE is_opted_out OR erased_at IS NOT NULL), '')))
+FROM users
+WHERE server_id = :server_id;

@@ -47,11 +47,16 @@ class Verdict:
         return self.minus_live is not None and self.minus_live[1] < 0
 
     def __str__(self) -> str:
-        since = f"what {self.n_cases:,} people began since {self.held_from:%d %B %Y}"
+        day = f"{self.held_from:%d %B %Y}"
+        if self.n_cases < MIN_CASES:
+            return f"not compared with what was live: {self.n_cases} people began anything since {day}, it takes {MIN_CASES}"
         if self.ndcg_10 is None or self.live_ndcg_10 is None or self.minus_live is None:
-            return f"not compared with what was live: {since}, or what is known from before, is too little"
+            return f"not compared with what was live: too little is known from before {day}"
         low, high = self.minus_live
-        return f"NDCG@10 {self.ndcg_10:.4f} on {since}, {self.live_ndcg_10:.4f} by what was live (difference {low:+.4f} to {high:+.4f})"
+        return (
+            f"NDCG@10 {self.ndcg_10:.4f} on what {self.n_cases:,} people began since {day}, {self.live_ndcg_10:.4f} by what was live "
+            f"(difference {low:+.4f} to {high:+.4f})"
+        )
 
     def as_card(self) -> dict[str, Any]:
         return asdict(self) | {"held_from": self.held_from.isoformat(), "is_worse": self.is_worse}

@@ -4,7 +4,7 @@ Two revisions learned by one recipe differ only by what was watched and what was
 what was begun since it was learned, and beside it what the new one would be without that. Where the recipe is another, what was begun in
 the last two weeks is taken away from both, and both are learned anew; and where the live one is older than that, it is asked as it stands.
 Where somebody has left since, by opting out or being erased, the live one is learned anew without them too, or not asked at all: that it
-still knows them is no merit.
+still knows them is no merit. The same goes for one that is two months old: nothing is refused for ever.
 """
 
 from dataclasses import asdict, dataclass, fields, replace
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from app.db import Engine, spaces
 from app.errors import NothingToLearn
 from app.learn.collaborative import tastes_of
-from app.learn.events import Case, Floats
+from app.learn.events import Case, Events, Floats
 from app.learn.metrics import accuracy, interval
 from app.learn.next_item import Parameters
 from app.learn.ranking import popularity_of, ranked
@@ -26,7 +26,7 @@ from app.types import Server, Space, unseen
 from jobs.revision import VERSION, ItemIds, Material
 from jobs.watched import watched_in
 
-HELD_OUT = timedelta(days=14)
+HELD_OUT, LONGEST_LIFE = timedelta(days=14), timedelta(days=60)
 # Fewer people say nothing of which is better; more say no more, and asking them all takes long.
 MIN_CASES, MAX_CASES = 20, 5_000
 N_FIRST, SEED = 10, 0
@@ -90,10 +90,10 @@ def judge(
         return None
     learned_at = datetime.fromisoformat(card["learned_at"])
     former = Parameters(**card["parameters"]) if _can_be_repeated(live, card, material) else None
-    has_left = card.get("people", {}).get("left_out") != people["left_out"]
-    if has_left and former is None:
+    is_over = card.get("people", {}).get("left_out") != people["left_out"] or learned_at <= now - LONGEST_LIFE
+    if is_over and former is None:
         return None
-    as_it_stands = not has_left and (former in (None, parameters) or learned_at <= now - HELD_OUT)
+    as_it_stands = not is_over and (former in (None, parameters) or learned_at <= now - HELD_OUT)
     held_from = max(learned_at, now - HELD_OUT) if as_it_stands else now - HELD_OUT
     watched = watched_in(rows, material.item_ids, as_of=held_from.timestamp())
     [task] = by_time(watched.events, watched.begun_at, watched.is_wanted, held_from.timestamp())
@@ -102,14 +102,12 @@ def judge(
         return Verdict(held_from, len(cases))
     before = replace(watched.events, weights=np.where(watched.begun_at > held_from.timestamp(), 0, watched.events.weights))
     try:
-        new = material.learned_from(before, parameters, now, unseen).vectors
-        old = _read(engine, live, material.item_ids) if as_it_stands or former is None else (
-            material.learned_from(before, former, now, unseen).vectors
-        )  # fmt: skip
+        new = _learned(material, before, parameters, now)
+        old = _read(engine, live, material.item_ids) if as_it_stands or former is None else _learned(material, before, former, now)
     except NothingToLearn:
         return Verdict(held_from, len(cases))
     otherwise = popularity_of(before)
-    figures = [_ndcg(Vectors(side.history, side.target), cases, otherwise) for side in (new, old)]
+    figures = [_ndcg(side, cases, otherwise) for side in (new, old)]
     difference = interval(figures[0] - figures[1], SEED)
     return Verdict(held_from, len(cases), float(figures[0].mean()), float(figures[1].mean()), difference)
 
@@ -119,6 +117,11 @@ def _can_be_repeated(live: Space, card: dict[str, Any], material: Material) -> b
     pack = card.get("pack", {}).get("space_id")
     is_known = {field.name for field in fields(Parameters)} == set(card["parameters"])
     return is_known and live.template_version == VERSION and pack == (material.base.space_id if material.base else None)
+
+
+def _learned(material: Material, events: Events, parameters: Parameters, now: datetime) -> Vectors:
+    found = material.learned_from(events, parameters, now, unseen).vectors
+    return Vectors(found.history, found.target)
 
 
 def _some(cases: list[Case]) -> list[Case]:

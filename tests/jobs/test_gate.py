@@ -11,7 +11,7 @@ from sqlalchemy import text
 from app.db import Engine, spaces
 from app.learn.next_item import Parameters
 from app.types import Server, Space
-from jobs.gate import HELD_OUT, MIN_CASES, Verdict
+from jobs.gate import HELD_OUT, LONGEST_LIFE, MIN_CASES, Verdict
 from jobs.learn_collab import Learned
 from tests.db.household import episode, play, series, user
 from tests.jobs.town import N_FILMS, N_PEOPLE, Town
@@ -164,6 +164,17 @@ def test_that_the_live_one_still_knows_who_left_is_no_merit(town: Town) -> None:
     verdict = judged(done)
     # Learned anew by the same recipe, without them.
     assert verdict.ndcg_10 == verdict.live_ndcg_10
+    assert done.went_live
+
+
+def test_nothing_is_refused_for_ever(town: Town) -> None:
+    learn(town, days_ago=30)
+    watch_on(town)
+    assert not town.learn(parameters=BAD).went_live
+    town.now += LONGEST_LIFE
+    watch_on(town, days_ago=1)
+    # The live one is too old to be asked as it stands: its recipe is learned anew, and is no better than itself.
+    done = town.learn()
     assert done.went_live
 
 

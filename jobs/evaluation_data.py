@@ -108,8 +108,7 @@ def read_server_events(engine: Engine, server: Server, embedding_model: str, sha
     rows = rows[np.isin(rows["item_id"], list(bodies))]
     if not len(rows):
         raise BadInput(f"Nothing was watched on {server.external_id} yet.")
-    begun_at = watched_in(rows).begun_at
-    known = begun_at[~np.isnan(begun_at)]
+    known = rows["first_at"][~np.isnan(rows["first_at"])]
     cut = float(known.max() - share * (known.max() - known.min())) if len(known) else np.inf
     watched = watched_in(rows, as_of=cut)
     return watched, cut, Library([bodies[item_id] for item_id in watched.item_ids.tolist()], embedding_model)

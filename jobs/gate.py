@@ -7,8 +7,9 @@ Where somebody has left since, by opting out or being erased, the live one is le
 still knows them is no merit. The same goes for one that is two months old: nothing is refused for ever.
 """
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,8 @@ import numpy.typing as npt
 
 from app.db import Engine, spaces
 from app.errors import NothingToLearn
-from app.learn.collaborative import tastes_of
-from app.learn.events import Case, Events, Floats
+from app.learn.collaborative import scores_of
+from app.learn.events import ORDER_DECAY, Case, Events, Floats
 from app.learn.metrics import accuracy, interval
 from app.learn.next_item import Parameters
 from app.learn.ranking import popularity_of, ranked
@@ -30,6 +31,9 @@ HELD_OUT, LONGEST_LIFE = timedelta(days=14), timedelta(days=60)
 # Fewer people say nothing of which is better; more say no more, and asking them all takes long.
 MIN_CASES, MAX_CASES = 20, 5_000
 N_FIRST, SEED = 10, 0
+
+# History and target at the positions of the material's items, zeros for those unknown; shape (n_items, r) each.
+Vectors = tuple[Floats, Floats]
 
 
 @dataclass(frozen=True)
@@ -62,14 +66,6 @@ class Verdict:
         return asdict(self) | {"held_from": self.held_from.isoformat(), "is_worse": self.is_worse}
 
 
-@dataclass(frozen=True)
-class Vectors:
-    """At the positions of the material's items, zeros for those unknown; shape (n_items, r)."""
-
-    history: Floats
-    target: Floats
-
-
 def judge(
     engine: Engine,
     server: Server,
@@ -95,12 +91,13 @@ def judge(
         return None
     as_it_stands = not is_over and (former in (None, parameters) or learned_at <= now - HELD_OUT)
     held_from = max(learned_at, now - HELD_OUT) if as_it_stands else now - HELD_OUT
-    watched = watched_in(rows, material.item_ids, as_of=held_from.timestamp())
-    [task] = by_time(watched.events, watched.begun_at, watched.is_wanted, held_from.timestamp())
+    cut = held_from.timestamp()
+    watched = watched_in(rows, material.item_ids, as_of=cut)
+    [task] = by_time(watched.events, watched.begun_at, watched.is_wanted, cut)
     cases = _some(task.cases)
     if len(cases) < MIN_CASES:
         return Verdict(held_from, len(cases))
-    before = replace(watched.events, weights=np.where(watched.begun_at > held_from.timestamp(), 0, watched.events.weights))
+    before = watched.events.counting(~(watched.begun_at > cut))
     try:
         new = _learned(material, before, parameters, now)
         old = _read(engine, live, material.item_ids) if as_it_stands or former is None else _learned(material, before, former, now)
@@ -121,7 +118,7 @@ def _can_be_repeated(live: Space, card: dict[str, Any], material: Material) -> b
 
 def _learned(material: Material, events: Events, parameters: Parameters, now: datetime) -> Vectors:
     found = material.learned_from(events, parameters, now, unseen).vectors
-    return Vectors(found.history, found.target)
+    return found.history, found.target
 
 
 def _some(cases: list[Case]) -> list[Case]:
@@ -138,12 +135,9 @@ def _read(engine: Engine, space: Space, item_ids: ItemIds) -> Vectors:
     history, target = (np.zeros((len(item_ids), space.dimension), dtype=np.float32) for _ in range(2))
     place = np.searchsorted(item_ids, found["item_id"])
     history[place], target[place] = found["history"], found["target"]
-    return Vectors(history, target)
+    return history, target
 
 
 def _ndcg(vectors: Vectors, cases: list[Case], otherwise: Floats) -> npt.NDArray[np.float64]:
-    def score(batch: list[Case]) -> Floats:
-        tastes = tastes_of(batch, len(vectors.target), Parameters().order_decay)
-        return np.asarray((tastes @ vectors.history) @ vectors.target.T, dtype=np.float32)
-
-    return accuracy(ranked(score, otherwise, cases, N_FIRST), cases, len(vectors.target)).ndcg_10
+    score = partial(scores_of, history=vectors[0], target=vectors[1], order_decay=ORDER_DECAY)
+    return accuracy(ranked(score, otherwise, cases, N_FIRST), cases, len(otherwise)).ndcg_10

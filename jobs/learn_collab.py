@@ -18,7 +18,7 @@ from app.db.packs import Base
 from app.learn.next_item import Parameters
 from app.types import Progress, Server, Space, unseen
 from jobs.gate import Verdict, judge
-from jobs.memory import free_bytes
+from jobs.memory import usual_bytes
 from jobs.refresh_tastes import refresh_space
 from jobs.revision import MODEL_NAME, VERSION, Material, Revision
 from jobs.watched import watched_in
@@ -72,8 +72,7 @@ def learn_revision(
     more = [] if vectors is None else [vectors["item_id"]]
     more += [] if base is None else [base.item_ids]
     watched = watched_in(rows, np.concatenate(more) if more else None)
-    memory = memory_bytes if memory_bytes is not None else free_bytes() // 2
-    material = Material(watched.item_ids, vectors, base, memory)
+    material = Material(watched.item_ids, vectors, base, usual_bytes() if memory_bytes is None else memory_bytes)
     revision = material.learned_from(watched.events, chosen, now, progress)
     revision.card["people"] = people
     verdict = judge(engine, server, rows, people, material, chosen, now) if is_judged else None

@@ -1,6 +1,5 @@
 """How much of what was watched can be learned from in the memory that there is."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +29,14 @@ def fitting(seen: Events, memory_bytes: int) -> Events:
             f"{_gigabytes(bytes_needed(int(MIN_SHARE * n_watched)))}. It may take {_gigabytes(memory_bytes)}: free some, or allow more "
             "(`palate learn --memory`)."
         )
-    chosen = np.zeros(seen.n_items, dtype=bool)
+    chosen = np.zeros(seen.n_items, dtype=np.bool_)
     chosen[np.argsort(-counts, kind="stable")[:n_room]] = True
-    return replace(seen, weights=np.where(chosen[seen.items], seen.weights, 0).astype(np.float32))
+    return seen.counting(chosen[seen.items])
+
+
+def usual_bytes() -> int:
+    """What learning may take where nobody says otherwise: half of what is free."""
+    return free_bytes() // 2
 
 
 def free_bytes(group: Path = GROUP) -> int:

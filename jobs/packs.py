@@ -19,15 +19,15 @@ from app.db.locks import only_one
 from app.db.packs import Title
 from app.errors import BadInput, NothingToLearn
 from app.learn.collaborative import NextItem, weighed
-from app.learn.events import Events
+from app.learn.events import MIN_ITEMS, Events
 from app.learn.metrics import accuracy
 from app.learn.next_item import ItemVectors, Parameters, learn
 from app.learn.splits import unseen_users
 from app.types import Progress, Server
 from jobs.evaluation_data import events_in
 from jobs.learn_collab import Learned, learn_revision
-from jobs.memory import fitting, free_bytes
-from jobs.revision import MIN_ITEMS, is_enough
+from jobs.memory import fitting, usual_bytes
+from jobs.revision import is_enough
 from jobs.watched import watched_in
 
 # What one person alone watched is in no pack: its vector would say what else they did.
@@ -70,7 +70,7 @@ def build_from_movielens(folder: Path, progress: Progress, *, name: str | None =
     if found is None:
         raise BadInput(f"{folder} holds no rating of a known film with a time, so there is nothing to learn from.")
     rated, library = found
-    seen = fitting(weighed(rated), free_bytes() // 2)
+    seen = fitting(weighed(rated), usual_bytes())
     moments = [signal.at for signal in data.signals if signal.at is not None]
     source = f"MovieLens ({name or folder.resolve().name})"
     pack = pack_of_films(seen, library.bodies, learn(seen, chosen, progress), chosen, source, _window(moments))
@@ -104,8 +104,7 @@ def build_from_server(engine: Engine, server: Server, progress: Progress, *, par
     keys = [_written(titles[item_id].keys) if item_id in titles else [] for item_id in item_ids.tolist()]
     n_people = np.bincount(seen.items[seen.weights > 0], minlength=seen.n_items)
     kept = (n_people >= MIN_PEOPLE) & np.array([bool(of_item) for of_item in keys], dtype=np.bool_)
-    shared = replace(seen, weights=np.where(kept[seen.items], seen.weights, 0).astype(np.float32))
-    seen = fitting(shared, free_bytes() // 2)
+    seen = fitting(seen.counting(kept[seen.items]), usual_bytes())
     if not is_enough(seen):
         raise NothingToLearn(
             f"Too little was watched on {server.external_id} by more than one person to make a pack of: it takes {MIN_ITEMS} titles "
@@ -173,7 +172,7 @@ def measured(rated: Events, parameters: Parameters) -> dict[str, float]:
     if not task.cases:
         return {}
     model = NextItem(parameters.rank, parameters)
-    model.fit(fitting(task.train, free_bytes() // 2))
+    model.fit(fitting(task.train, usual_bytes()))
     found = accuracy(model.recommend(task.cases, 20), task.cases, rated.n_items)
     return {
         "ndcg@10": round(float(found.ndcg_10.mean()), 4), "recall@20": round(float(found.recall_20.mean()), 4),

@@ -1,6 +1,6 @@
 """A revision of a collab space in memory: what was watched and what a pack says, as vectors of the items and a card."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,13 +10,12 @@ import numpy.typing as npt
 from app.db.packs import Base
 from app.errors import NotEnoughMemory, NothingToLearn
 from app.learn.blocks import Joined, Text, joined
-from app.learn.events import Events
+from app.learn.events import MIN_ITEMS, MIN_USERS, Events
 from app.learn.next_item import ItemVectors, Parameters, learn
 from app.types import Progress
 from jobs.memory import fitting
 
 MODEL_NAME, VERSION = "next-item", 1
-MIN_USERS, MIN_ITEMS = 2, 20
 # A space learned from so many events is trusted by half (EXPERIMENTS, households).
 HALF_TRUSTED = 500.0
 # How far the items that a pack knows stand for what will be watched of them, in events (EXPERIMENTS, packs).
@@ -54,7 +53,7 @@ class Material:
             if self.base is None:
                 raise
             # A pack needs no solve: then nothing is learned beside it, and every item is without events.
-            seen = replace(seen, weights=np.zeros_like(seen.weights))
+            seen = seen.counting(np.zeros(len(seen), dtype=np.bool_))
         return revision_of(seen, self.item_ids, learn(seen, parameters, progress), self.vectors, parameters, now, self.base)
 
 

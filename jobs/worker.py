@@ -19,7 +19,9 @@ from app.db.events import LearningState, learning_state
 from app.db.servers import list_servers
 from app.db.tastes import write_statistics
 from app.errors import PalateError
+from app.learn.events import MIN_ITEMS, MIN_USERS
 from app.learn.text_encoder import ModelFiles, locate_model
+from app.taste.recipes import is_text_alone
 from app.types import Server, unseen
 from jobs.embed_items import is_embedding_due
 from jobs.refresh_tastes import refresh_stale
@@ -36,7 +38,7 @@ LOOK_FOR_LEARNING_EVERY_SECONDS, RETRY_LEARNING_SECONDS = 900.0, 20 * 3600.0
 NIGHT_HOURS = range(2, 5)
 LEARN_AFTER, LEARN_BY_DAY_AFTER = timedelta(hours=20), timedelta(hours=30)
 # A server on which so many titles were watched doesn't wait for its first night.
-ENOUGH_AT_ONCE, ENOUGH_AT_NIGHT, MIN_USERS = 500, 20, 2
+ENOUGH_AT_ONCE = 500
 
 
 def run_worker(engine: Engine, model_name: str) -> None:
@@ -101,8 +103,7 @@ class Worker:
             self._model_due = time.monotonic() + RETRY_MODEL_SECONDS
 
     def _learn_if_due(self, server: Server) -> None:
-        # Who has the other preset is answered from text alone.
-        if time.monotonic() < self._learning_due.get(server.id, 0.0) or server.settings.get("preset") == "streamystats":
+        if time.monotonic() < self._learning_due.get(server.id, 0.0) or is_text_alone(server):
             return
         self._learning_due[server.id] = time.monotonic() + LOOK_FOR_LEARNING_EVERY_SECONDS
         with self._engine.begin() as connection:
@@ -134,5 +135,5 @@ def is_learning_due(state: LearningState, now: datetime) -> bool:
     """Of item vectors from behaviour; `now` in the local time whose nights are meant."""
     is_night = now.hour in NIGHT_HOURS
     if state.learned_at is None:
-        return state.n_users >= MIN_USERS and state.n_seen >= (ENOUGH_AT_NIGHT if is_night else ENOUGH_AT_ONCE)
+        return state.n_users >= MIN_USERS and state.n_seen >= (MIN_ITEMS if is_night else ENOUGH_AT_ONCE)
     return state.people != state.learned_people and now - state.learned_at >= (LEARN_AFTER if is_night else LEARN_BY_DAY_AFTER)

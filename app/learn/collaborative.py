@@ -29,10 +29,14 @@ class NextItem:
         return ranked(self._scores, self._popularity, cases, n)
 
     def _scores(self, cases: list[Case]) -> Floats:
-        tastes = tastes_of(cases, len(self._popularity), self._parameters.order_decay)
         if self._rank is None:
-            return np.asarray(tastes @ self._whole, dtype=np.float32)
-        return np.asarray((tastes @ self._vectors.history) @ self._vectors.target.T, dtype=np.float32)
+            return np.asarray(tastes_of(cases, len(self._popularity), self._parameters.order_decay) @ self._whole, dtype=np.float32)
+        return scores_of(cases, self._vectors.history, self._vectors.target, self._parameters.order_decay)
+
+
+def scores_of(cases: list[Case], history: Floats, target: Floats, order_decay: float) -> Floats:
+    """Of every item, by its vectors (n_items, r); shape (n_cases, n_items)."""
+    return np.asarray((tastes_of(cases, len(target), order_decay) @ history) @ target.T, dtype=np.float32)
 
 
 def tastes_of(cases: list[Case], n_items: int, order_decay: float) -> csr_matrix:

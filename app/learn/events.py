@@ -1,6 +1,6 @@
 """What was watched, as arrays: what models learn from and are asked with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +11,8 @@ import numpy.typing as npt
 # (EXPERIMENTS, learned from behaviour).
 ORDER_DECAY = 0.9
 USUAL_RATING, RATING_SLOPE = 7.0, 0.05
+# Less watched than this between them, there is nothing to learn what follows what from.
+MIN_USERS, MIN_ITEMS = 2, 20
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -46,6 +48,10 @@ class Events:
         return Events(
             self.users[chosen], self.items[chosen], self.ratings[chosen], self.weights[chosen], self.n_users, self.n_items, has_order
         )
+
+    def counting(self, chosen: npt.NDArray[np.bool_]) -> "Events":
+        """All of them, of which only those for which `chosen` (n,) is true count."""
+        return replace(self, weights=np.where(chosen, self.weights, 0).astype(np.float32))
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ AGES = {
     5 * 365: "5 to 19 years",
     20 * 365: "20 years and more",
 }
-AGES_IN_YEARS = {0: "under 1 year", 365: "1 to 4 years", 5 * 365: "5 to 19 years", 20 * 365: "20 years and more"}
+AGES_IN_YEARS = {0: "under 1 year"} | {days: name for days, name in AGES.items() if days >= 365}
 
 
 @dataclass(frozen=True)

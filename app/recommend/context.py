@@ -10,7 +10,7 @@ from app.db.searches import MAX_FACETS
 from app.errors import UnknownLibrary, UnknownUser, UserDisabled
 from app.recommend.effort import is_stale
 from app.taste.compute import compute_tastes
-from app.taste.recipes import Recipe, recipe_of
+from app.taste.recipes import Recipe, is_text_alone, recipe_of
 from app.types import Server, SpaceKind
 
 
@@ -48,8 +48,7 @@ def find_context(connection: Connection, server: Server, user: str, library: str
         raise UserDisabled
     if library is not None and asker.library_id is None:
         raise UnknownLibrary
-    if server.settings.get("preset") == "streamystats":
-        # Who wants today's behaviour is answered from text alone.
+    if is_text_alone(server):
         asker = replace(asker, spaces={kind: space for kind, space in asker.spaces.items() if kind == "text"})
     viewer = asker.viewer
     if not asker.spaces or viewer.is_opted_out:

@@ -46,6 +46,11 @@ def recipe_of(server: Server, kind: SpaceKind) -> Recipe:
     return _recipe(preset if preset in PRESETS else "palate", json.dumps(server.settings.get("weights") or {}, sort_keys=True))
 
 
+def is_text_alone(server: Server) -> bool:
+    """Who chose the behaviour of Streamystats is answered from no other space."""
+    return server.settings.get("preset") == "streamystats"
+
+
 @functools.cache
 def _watching() -> Recipe:
     return Recipe(f"watching {VERSION} {_digest(asdict(WATCHING_WEIGHTS))}", WATCHING_WEIGHTS, max_facets=0)

@@ -14,7 +14,6 @@ of the titles that no history names stay in the library and are ranked with the 
 
 import argparse
 import json
-import zipfile
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,8 @@ from app.learn.metrics import Figures, accuracy
 from app.learn.splits import unseen_users
 from jobs.evaluate import Answers, answer, report_on
 from jobs.evaluation_data import Library
-from tests.bench.anime_recall import read_histories, read_titles
+from tests.bench.anime_recall import read_histories, read_table, read_titles, titles_known
+from tests.bench.kept import take_text
 
 NAMES = ["popularity", "item-knn", "ease", "next-item", "text (palate)", "collab (served)", "fused (served)"]
 SEED, N_RESAMPLES = 0, 2000
@@ -42,7 +42,7 @@ def main() -> None:
     arguments = parser.parse_args()
     titles = read_titles(arguments.folder)
     library = Library([title | {"item_id": str(number)} for number, title in enumerate(titles)], "sentence-transformers/all-MiniLM-L6-v2")
-    _take_text(library, arguments.vectors)
+    take_text(library, arguments.vectors)
     events = read_events(arguments.folder, [title["name"] for title in titles])
     report = _measured(events, unseen_users(events, SEED)[: arguments.folds], library)
     show(report)
@@ -71,23 +71,12 @@ def read_events(folder: Path, names: list[str]) -> Events:
 
 def read_ratings(folder: Path, names: list[str]) -> list[dict[int, float]]:
     """Of the users of `read_histories`, in its order: 1..10 by position of the title."""
-    position = {name: number for number, name in enumerate(names)}
-    with zipfile.ZipFile(folder / "caserec_anime_ratings.zip") as archive:
-        lines = [archive.read(f"anime/anime_{name}.dat").decode().splitlines()[1:] for name in ("info", "history", "ratings")]
-    info, watched, rated = ([line.split("\t") for line in of_file] for of_file in lines)
-    known = {fields[0]: position[fields[1]] for fields in info if fields[1] in position}
-    found: dict[str, dict[int, float]] = {user: {} for user, title, _ in watched if title in known}
-    for user, title, rating in rated:
+    known = titles_known(folder, names)
+    found: dict[str, dict[int, float]] = {user: {} for user, title, _ in read_table(folder, "history") if title in known}
+    for user, title, rating in read_table(folder, "ratings"):
         if title in known:
             found[user][known[title]] = float(rating)
     return list(found.values())
-
-
-def _take_text(library: Library, kept: Path | None) -> None:
-    if kept is not None and kept.exists():
-        vars(library)["text_vectors"] = np.load(kept)
-    elif kept is not None:
-        np.save(kept, library.text_vectors)
 
 
 def _measured(events: Events, tasks: list[Task], library: Library) -> dict[str, Any]:

@@ -36,17 +36,23 @@ def read_titles(folder: Path) -> list[dict[str, Any]]:
 
 def read_histories(folder: Path, names: list[str]) -> list[npt.NDArray[np.int64]]:
     """Positions of titles, a user's in the order of the file (no times are known)."""
-    position = {name: number for number, name in enumerate(names)}
-    with zipfile.ZipFile(folder / "caserec_anime_ratings.zip") as archive:
-        info = archive.read("anime/anime_info.dat").decode().splitlines()[1:]
-        watched = archive.read("anime/anime_history.dat").decode().splitlines()[1:]
-    known = {fields[0]: position[fields[1]] for fields in (line.split("\t") for line in info) if fields[1] in position}
+    known = titles_known(folder, names)
     histories: dict[str, list[int]] = {}
-    for line in watched:
-        user, title, _ = line.split("\t")
+    for user, title, _ in read_table(folder, "history"):
         if title in known:
             histories.setdefault(user, []).append(known[title])
     return [np.array(list(dict.fromkeys(history)), dtype=np.int64) for history in histories.values()]
+
+
+def titles_known(folder: Path, names: list[str]) -> dict[str, int]:
+    """Position among `names` of each title of the histories, by its id there."""
+    position = {name: number for number, name in enumerate(names)}
+    return {fields[0]: position[fields[1]] for fields in read_table(folder, "info") if fields[1] in position}
+
+
+def read_table(folder: Path, name: str) -> list[list[str]]:
+    with zipfile.ZipFile(folder / "caserec_anime_ratings.zip") as archive:
+        return [line.split("\t") for line in archive.read(f"anime/anime_{name}.dat").decode().splitlines()[1:]]
 
 
 def main() -> None:

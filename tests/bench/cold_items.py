@@ -10,6 +10,7 @@ learned, with and without predictions).
 import argparse
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +19,14 @@ import numpy.typing as npt
 from app.learn import cold_items
 from app.learn.centring import centre_of, centred
 from app.learn.cold_items import predict_cold
-from app.learn.collaborative import tastes_of, weighed
-from app.learn.events import Case
+from app.learn.collaborative import scores_of, weighed
+from app.learn.events import ORDER_DECAY, Case
 from app.learn.metrics import accuracy
 from app.learn.next_item import Parameters, learn
 from app.learn.ranking import ranked
 from app.learn.splits import tasks_of
 from jobs.evaluation_data import read_movielens_events
+from tests.bench.kept import take_text
 
 HIDDEN_SHARE, N_FIRST = 0.1, 50
 Floats = npt.NDArray[np.float32]
@@ -39,14 +41,12 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     events, library = read_movielens_events(arguments.movielens, arguments.metadata, "sentence-transformers/all-MiniLM-L6-v2")
-    raw = np.load(arguments.vectors) if arguments.vectors and arguments.vectors.exists() else library.text_vectors
-    if arguments.vectors:
-        np.save(arguments.vectors, raw)
-    text, _ = centred(raw, centre_of(raw))
+    take_text(library, arguments.vectors)
+    text, _ = centred(library.text_vectors, centre_of(library.text_vectors))
     [task] = tasks_of("last-tenth", events, 0)
     hidden = np.random.default_rng(0).random(events.n_items) < HIDDEN_SHARE
     seen = weighed(task.train)
-    learned = learn(replace(seen, weights=np.where(hidden[seen.items], 0, seen.weights).astype(np.float32)), Parameters())
+    learned = learn(seen.counting(~hidden[seen.items]), Parameters())
     # Of what was held out, what was learned from and what was not.
     warm = [replace(case, relevant=case.relevant[~hidden[case.relevant]]) for case in task.cases]
     cold = [replace(case, relevant=case.relevant[hidden[case.relevant]]) for case in task.cases]
@@ -76,9 +76,7 @@ def main() -> None:
 
 
 def _lists(cases: list[Case], history: Floats, target: Floats, n_items: int) -> npt.NDArray[np.int64]:
-    def score(batch: list[Case]) -> Floats:
-        return np.asarray((tastes_of(batch, n_items, Parameters().order_decay) @ history) @ target.T, dtype=np.float32)
-
+    score = partial(scores_of, history=history, target=target, order_decay=ORDER_DECAY)
     return ranked(score, np.zeros(n_items, dtype=np.float32), cases, N_FIRST)
 
 

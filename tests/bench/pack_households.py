@@ -25,10 +25,11 @@ from app.learn.next_item import ItemVectors, Parameters, learn
 from app.learn.splits import households, unseen_users
 from app.types import unseen
 from jobs.evaluate_served import NOW, SERVED, Bench, Served
-from jobs.evaluation_data import Library, read_movielens_events
+from jobs.evaluation_data import read_movielens_events
 from jobs.learn_collab import learn_collab, put_live, store
 from jobs.packs import install, pack_of_films
 from jobs.revision import revision_of
+from tests.bench.kept import take_text
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
@@ -58,7 +59,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     events, library = read_movielens_events(arguments.folder, arguments.metadata, MODEL)
-    _take_text(library, arguments.vectors)
+    take_text(library, arguments.vectors)
     elsewhere = unseen_users(events, 0)[0].train
     found = learn(weighed(elsewhere), Parameters())
     pack = _through_a_file(pack_of_films(weighed(elsewhere), library.bodies, found, Parameters(), "MovieLens (five folds)", None))
@@ -118,13 +119,6 @@ def _through_a_file(pack: Pack) -> Pack:
     with tempfile.TemporaryDirectory() as folder:
         write_pack(pack, Path(folder) / "five-folds.pack")
         return read_pack(Path(folder) / "five-folds.pack")
-
-
-def _take_text(library: Library, kept: Path | None) -> None:
-    if kept is not None and kept.exists():
-        vars(library)["text_vectors"] = np.load(kept)
-    elif kept is not None:
-        np.save(kept, library.text_vectors)
 
 
 if __name__ == "__main__":

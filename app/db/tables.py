@@ -13,6 +13,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     ForeignKey,
     Identity,
@@ -331,9 +332,65 @@ slates = Table(
     Column("space_ids", ARRAY(BigInteger), nullable=False),
     Column("item_ids", ARRAY(BigInteger), nullable=False),
     Column("scores", ARRAY(REAL), nullable=False),
-    PrimaryKeyConstraint("server_id", "id"),
+    Column("row_id", Text, nullable=False, server_default=text("'recommendations'"), comment="or a row of the home page"),
+    Column("model_id", BigInteger, comment="the ranker that put it in order; NULL: none"),
+    Column("first_rank", Integer, nullable=False, server_default=text("1"), comment="of the first item: a deeper page starts later"),
+    Column("sources", ARRAY(Text), comment="of each item, joined by +; NULL: logged before they were"),
+    Column("features", ARRAY(REAL), comment="as the ranker saw them, item by item; NULL: not sampled"),
+    PrimaryKeyConstraint("server_id", "id", "row_id"),
 )
 Index("slates_user_id_served_at_idx", slates.c.server_id, slates.c.user_id, slates.c.served_at)
+Index("slates_served_at_idx", slates.c.server_id, slates.c.served_at)
+
+models = Table(
+    "models",
+    metadata,
+    _server(),
+    _id(),
+    Column("kind", Text, CheckConstraint("kind IN ('ranker')", name="kind"), nullable=False),
+    Column("name", Text, nullable=False, comment="lambdamart, dlrm"),
+    Column("status", Text, CheckConstraint("status IN ('candidate', 'live', 'kept', 'retired')", name="status"), nullable=False),
+    Column("parameters", JSONB, nullable=False),
+    Column("metrics", JSONB, nullable=False, comment="with intervals, and against the one that was live"),
+    Column("data_window", JSONB, nullable=False, comment="what it was trained on"),
+    Column("card", JSONB, nullable=False, server_default=text("'{}'"), comment="features, their importance and distributions"),
+    Column("code_revision", Text, nullable=False),
+    Column("digest", Text, nullable=False, comment="sha256 of the bytes"),
+    Column("bytes", LargeBinary, CheckConstraint("octet_length(bytes) <= 52428800", name="bytes"), nullable=False),
+    _now("created_at"),
+    Column("live_at", DateTime(timezone=True)),
+    Column("promoted_because", Text, comment="why, where the figures spoke against it"),
+    PrimaryKeyConstraint("server_id", "id"),
+)
+Index("models_live_idx", models.c.server_id, models.c.kind, unique=True, postgresql_where=text("status = 'live'"))
+
+watch_through = Table(
+    "watch_through",
+    metadata,
+    _server(),
+    Column("day", Date, nullable=False, comment="of the answers, UTC"),
+    Column("row_id", Text, nullable=False),
+    Column("model_id", BigInteger, nullable=False, comment="0: none"),
+    Column("source", Text, nullable=False),
+    Column("rank", SmallInteger, nullable=False),
+    Column("n_shown", Integer, nullable=False),
+    Column("n_watched", Integer, nullable=False, comment="begun by the same user within the days that follow"),
+    PrimaryKeyConstraint("server_id", "day", "row_id", "model_id", "source", "rank"),
+)
+
+feature_skew = Table(
+    "feature_skew",
+    metadata,
+    _server(),
+    Column("model_id", BigInteger, nullable=False),
+    Column("feature", Text, nullable=False),
+    Column("n_served", Integer, nullable=False),
+    Column("psi", REAL, comment="population stability index; NULL: too few rows"),
+    Column("kl", REAL, comment="Kullback-Leibler divergence of served from trained, nats"),
+    _flag("is_flagged"),
+    _now("computed_at"),
+    PrimaryKeyConstraint("server_id", "model_id", "feature"),
+)
 
 keys = Table(
     "keys",

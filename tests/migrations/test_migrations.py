@@ -74,9 +74,9 @@ def test_what_was_there_before_is_told_when_it_was_begun(empty: Engine) -> None:
     house.signals(signal("ada", "ronin", "rating", 8, at=day(4)))
     before = house.state()["engagement"]
     assert sum(row["first_at"] is not None for row in before) == 3
+    migrate(empty, "0006")
     with empty.begin() as connection:
         connection.execute(text("UPDATE engagement SET first_at = NULL, first_order = NULL"))
-        connection.execute(text("UPDATE alembic_version SET version_num = '0006'"))
     migrate(empty)
     assert house.state()["engagement"] == before
     empty.dispose()

@@ -318,6 +318,7 @@ tastes = Table(
     Column("recipe", Text, nullable=False, server_default=text("''"), comment="the weights that it was computed with"),
     Column("label", Text, comment="what a facet's items share; NULL: nothing, or facet 0"),
     Column("share", REAL, nullable=False, server_default=text("1"), comment="of the positive weight, 0..1"),
+    Column("recent_ids", ARRAY(BigInteger), nullable=False, server_default=text("'{}'"), comment="the latest titles watched, newest first"),
     PrimaryKeyConstraint("server_id", "user_id", "space_id", "facet"),
 )
 

@@ -66,6 +66,12 @@ class UnknownKey(PalateError):
     status, title = 404, "Unknown key"
 
 
+class UnknownModel(PalateError):
+    """No model of this server has this id. `palate models list` and GET /admin/models show them."""
+
+    status, title = 404, "Unknown model"
+
+
 class BadRequest(PalateError):
     """The request could not be read."""
 
@@ -118,3 +124,33 @@ class NothingToLearn(PalateError):
     """Too little was watched here to learn from: at least two people, and twenty items between them."""
 
     status, title = 409, "Nothing to learn"
+
+
+class ModelTooLarge(PalateError):
+    """A model may have 50 MB. Train it with fewer trees or leaves, or shorter vectors."""
+
+    status, title = 413, "Model too large"
+
+
+class ModelDamaged(PalateError):
+    """The bytes of this model are not those that were stored. Promote or roll back to another, or train it again."""
+
+    status, title = 409, "Model damaged"
+
+
+class PromotionRefused(PalateError):
+    """The figures do not speak for this model."""
+
+    status, title = 409, "Promotion refused"
+
+
+class BadReason(PalateError):
+    """A reason is one line of text, of up to 500 characters."""
+
+    status, title = 422, "Malformed reason"
+
+
+class NothingToRollBack(PalateError):
+    """No model is live here and none was before: fused scores serve."""
+
+    status, title = 409, "Nothing to roll back"

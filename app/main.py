@@ -5,13 +5,17 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 
-from app.api import browse, health, ingest, problems, recommendations, servers, users
+from app.api import browse, evidence, health, ingest, models, problems, recommendations, servers, users
+from app.api.gauges import StoredGauges
+from app.api.metrics import RANKER_FAILURES
 from app.api.middleware import BasePath, OperatorPages, RequestLog
 from app.db.engine import serving_engine, working_engine
 from app.db.servers import digest_of
 from app.errors import DatabaseUnsuitable
+from app.learn.second_stage import read_second_stage
 from app.logs import configure_logs
 from app.recommend.query_encoder import QueryEncoder
+from app.recommend.rankers import Rankers
 from app.recommend.slate_log import SlateLog
 from app.secrets import admin_key, kept_secret
 from app.settings import Settings
@@ -31,7 +35,9 @@ def create_app(settings: Settings) -> FastAPI:
     state.settings = settings
     state.serve = serving_engine(url, settings.pool_size)
     state.work = working_engine(url, settings.pool_size)
-    state.slate_log = SlateLog(state.work)
+    state.slate_log = SlateLog(state.work, settings.slate_log, settings.slate_features)
+    state.stored_gauges = StoredGauges(state.serve)
+    state.rankers = Rankers(state.serve, read_second_stage, RANKER_FAILURES.inc)
     state.query_encoder = QueryEncoder()
     state.newest_revision = newest_revision()
     state.admin_digest = digest_of(admin_key(settings)[0])
@@ -42,6 +48,8 @@ def create_app(settings: Settings) -> FastAPI:
         browse.router,
         servers.router,
         users.router,
+        models.router,
+        evidence.router,
         ingest.router,
         health.router,
         health.operator_router,
@@ -65,8 +73,10 @@ def app_from_environment() -> FastAPI:
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.slate_log.start()
+    app.state.rankers.warm(0)
     yield
     app.state.slate_log.stop()
     app.state.query_encoder.stop()
+    app.state.rankers.stop()
     app.state.serve.dispose()
     app.state.work.dispose()

@@ -47,6 +47,13 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="The least severe lines that are written.")
     pool_size: int = Field(default=6, ge=1, le=500, description="Database connections of one web process.")
     web_processes: int = Field(default=1, ge=1, le=64, description="Web processes that `palate up` and `palate serve` start.")
+    slate_log: float = Field(
+        default=1.0, ge=0, le=1, description="Share of the answers that are logged, for what came of them and for training."
+    )
+    slate_features: float = Field(default=0.1, ge=0, le=1, description="Share of the logged answers whose features are kept with them.")
+    slate_retention_days: int = Field(
+        default=90, ge=16, le=3650, description="Logged answers are deleted after so many days. What came of them is counted for 15."
+    )
 
     @field_validator("admin_key")
     @classmethod

@@ -1,14 +1,18 @@
 """What crosses boundaries. `*_id: int` is ours, `external_id: str` the media server's own."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
+import numpy as np
+import numpy.typing as npt
+
 Scope = Literal["read", "ingest", "admin"]
 ServerKind = Literal["jellyfin", "emby", "plex", "api"]
 SpaceKind = Literal["text", "collab", "two_tower"]
+ModelKind = Literal["ranker"]
 EntryKind = Literal["movie", "series", "season", "episode"]
 Source = Literal["personal", "household", "popular", "new", "none"]
 
@@ -35,85 +39,6 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class EntryRow:
-    """One item body of the API, ready to store. `parental_age` in years, `runtime_seconds` in seconds."""
-
-    external_id: str
-    kind: EntryKind
-    series_external_id: str | None
-    library_external_id: str | None
-    season_number: int | None
-    episode_number: int | None
-    runtime_seconds: int | None
-    parental_age: int | None
-    access_tags: list[str]
-    tmdb: str | None
-    imdb: str | None
-    tvdb: str | None
-    title_key: str | None
-    added_at: datetime | None
-    body: str
-
-
-@dataclass(frozen=True, slots=True)
-class UserRow:
-    external_id: str
-    name: str
-    is_disabled: bool
-    library_external_ids: list[str] | None
-    max_parental_age: int | None
-    blocked_tags: list[str]
-    allowed_tags: list[str]
-    is_opted_out: bool
-
-
-@dataclass(frozen=True, slots=True)
-class PlayRow:
-    """One sitting. `percent` 0..100."""
-
-    source_key: str
-    user_external_id: str
-    entry_external_id: str
-    started_at: datetime | None
-    play_order: int | None
-    played_seconds: int | None
-    percent: float | None
-    is_completed: bool | None
-    recommendation_id: UUID | None
-
-
-@dataclass(frozen=True, slots=True)
-class SignalRow:
-    """Something said about an entry. `value`: a rating 0..10, else 1 said and 0 taken back; None: a rating taken back."""
-
-    source_key: str
-    user_external_id: str
-    entry_external_id: str
-    kind: str
-    value: float | None
-    at: datetime | None
-    signal_order: int | None
-    recommendation_id: UUID | None
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    index: int
-    error: str
-
-
-@dataclass(frozen=True, slots=True)
-class IngestOutcome:
-    """`received` is the sum of the others."""
-
-    received: int
-    created: int
-    updated: int
-    unchanged: int
-    rejected: Sequence[Rejection] = field(default_factory=tuple)
-
-
-@dataclass(frozen=True, slots=True)
 class Space:
     """A coordinate system in which the items of one server have vectors. `shelf` names the partition that holds them."""
 
@@ -132,6 +57,27 @@ class Space:
     @property
     def has_own_partition(self) -> bool:
         return self.shelf == self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Something trained, without its bytes. `metrics["against"]`: differences to others, by their id as text or `fused`."""
+
+    id: int
+    server_id: int
+    kind: ModelKind
+    name: str
+    status: Literal["candidate", "live", "kept", "retired"]
+    parameters: dict[str, Any]
+    metrics: dict[str, Any]
+    data_window: dict[str, Any]
+    card: dict[str, Any]
+    code_revision: str
+    digest: str
+    size_bytes: int
+    created_at: datetime
+    live_at: datetime | None
+    promoted_because: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +137,7 @@ class Viewer:
 
 @dataclass(frozen=True, slots=True)
 class StoredTaste:
-    """What is known of a viewer's taste before it is used; `labels` and `shares` are its facets'."""
+    """What is known of a viewer's taste before it is used; `labels` and `shares` are its facets'. `recent_ids`: newest first."""
 
     engagement_version: int
     recipe: str
@@ -200,6 +146,8 @@ class StoredTaste:
     n_positive: int
     labels: Sequence[str | None]
     shares: Sequence[float]
+    recent_ids: Sequence[int] = ()
+    n_items: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,8 +180,8 @@ class Candidate:
     """One row of an answer as retrieval found it.
 
     `similarity` to the whole text taste is None where the item has no vector or nothing was searched; `facet` is the nearest one's number
-    and `nearest` the similarity to it. `collab` is the similarity in the space learned from behaviour: 0 the mean item, 1 one standard
-    deviation above.
+    and `nearest` the similarity to it. `collab` and `two_tower` are similarities in the spaces learned from behaviour: 0 the mean item, 1
+    one standard deviation above.
     `own_score` is the item's, `score` what its place in the list is worth, falling. `vector`: big-endian halfvec, as PostgreSQL sends it.
     `n_others` of the household watched it, `n_lately` in the last 30 days; None where not counted.
     """
@@ -255,8 +203,10 @@ class Candidate:
     score: float
     facet: int | None
     collab: float | None
+    two_tower: float | None
     is_near: bool
     is_collab: bool
+    is_two_tower: bool
     is_popular: bool
     is_titled: bool
     vector: bytes | None
@@ -275,17 +225,8 @@ class SlateItem:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One row of a home page."""
-
-    id: str
-    title: str
-    items: Sequence[SlateItem]
-
-
-@dataclass(frozen=True, slots=True)
 class Slate:
-    """One answer, in order."""
+    """One answer, in order. `model_id`: the ranker that put it in order; `features` (n_items, n_features): as it saw them."""
 
     id: UUID
     user_id: int
@@ -294,3 +235,14 @@ class Slate:
     space_ids: Sequence[int]
     items: Sequence[SlateItem]
     next_offset: int | None
+    model_id: int | None = None
+    features: npt.NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a home page; the slates of its rows have one id."""
+
+    id: str
+    title: str
+    slate: Slate

@@ -1,4 +1,5 @@
-"""`palate bench serve`: GET /recommendations over HTTP, beside a no-op endpoint of the same process and the bare search.
+"""`palate bench serve`: GET /recommendations over HTTP, by fused scores and then with a ranker, beside a no-op endpoint of the same process
+and the bare search; and where the time of an answer goes.
 
 The load comes from threads of this process with connections of their own, on the same cores as the service.
 """
@@ -15,10 +16,14 @@ from typing import Any
 from app.db import Engine
 from app.db.embedded import die_with_parent
 from jobs.bench_data import DataKind, World, build_world
+from jobs.bench_ranker import grow_ranker, plant_collab, put_ranker
 from jobs.bench_search import LIMIT, measure_search, summary
+from jobs.bench_stages import WHOLE, measure_stages
 
 READY_SECONDS = 30.0
 ADMIN_KEY = "bench-key-of-this-run-alone"
+# As many trees and leaves as one has that was trained on MovieLens 1M.
+RANKED = "recommendations with a ranker (150 trees, grown on served lists)"
 
 Row = dict[str, Any]
 
@@ -28,24 +33,44 @@ def bench_serve(
     port: int, n_connections: int, seconds: float, seed: int,
 ) -> list[Row]:  # fmt: skip
     world = build_world(work, kind, n_items, n_users, model_name, seed)
-    users = list(world.histories)
-    paths = [f"/recommendations?server_id=bench&user_id={user.replace(' ', '%20')}&limit={LIMIT}" for user in users]
+    plant_collab(work, world, seed)
+    stage = grow_ranker(work, serve, world, seed)
+    paths = [f"/recommendations?server_id=bench&user_id={user.replace(' ', '%20')}&limit={LIMIT}" for user in world.histories]
     process, _ = start_service(url, port)
     try:
         wait_until_ready(port, process)
-        _load("warm-up", port, paths, 1, seconds / 2)
-        rows = [
-            _load("floor: no-op endpoint, 1 connection", port, ["/health/live"], 1, seconds),
-            _search_floor(serve, world),
-            _load("recommendations, 1 connection", port, paths, 1, seconds),
-            _load("recommendations without reasons, 1 connection", port, [f"{path}&explain=false" for path in paths], 1, seconds),
-            _load(f"floor: no-op endpoint, {n_connections} connections", port, ["/health/live"], n_connections, seconds),
-            _load(f"recommendations, {n_connections} connections", port, paths, n_connections, seconds),
-        ]
+        _load("warm-up", port, paths, n_connections, seconds / 2)
+        rows = _loads("floor: no-op endpoint", port, ["/health/live"], n_connections, seconds)
+        rows += [_search_floor(serve, world), *_loads("recommendations by fused scores", port, paths, n_connections, seconds)]
+        put_ranker(work, world, stage)
+        _wait_until_ranked(port, paths[0])
+        _load("warm-up", port, paths, n_connections, seconds / 2)
+        ranked = _loads(RANKED, port, paths, n_connections, seconds)
+        ranked.append(_load(f"{RANKED} without reasons, 1 connection", port, [f"{path}&explain=false" for path in paths], 1, seconds))
     finally:
         process.terminate()
         process.wait(10)
-    return rows
+    stages = measure_stages(serve, world, stage)
+    return [*rows, *ranked, *stages, _http(ranked[0], stages)]
+
+
+def _loads(name: str, port: int, paths: list[str], n_connections: int, seconds: float) -> list[Row]:
+    return [_load(f"{name}, {n} connection{'s' * (n > 1)}", port, paths, n, seconds) for n in dict.fromkeys((1, n_connections))]
+
+
+def _http(served: Row, stages: list[Row]) -> Row:
+    """What an answer takes beside what is done in process: the key, the parameters, HTTP, and writing for the slate log."""
+    whole = next(row for row in stages if row["name"] == f"stage: {WHOLE}")
+    return {"name": "stage: HTTP, key and parameters (served less in process)", "p50_ms": round(served["p50_ms"] - whole["p50_ms"], 3)}
+
+
+def _wait_until_ranked(port: int, path: str) -> None:
+    """The first who ask after a promotion are answered by fused scores."""
+    connection, deadline = http.client.HTTPConnection("127.0.0.1", port, timeout=30), time.monotonic() + READY_SECONDS
+    while b'"no_ranker"' in _get(connection, path):
+        if time.monotonic() > deadline:
+            raise RuntimeError("the service did not load the ranker")
+        time.sleep(0.1)
 
 
 def _search_floor(engine: Engine, world: World) -> Row:

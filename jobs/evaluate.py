@@ -14,6 +14,7 @@ from app.learn.collaborative import NextItem
 from app.learn.ease import ease, ease_recency
 from app.learn.events import Case, Events, Ints, Recommender, Task
 from app.learn.factors import Bpr, Ials
+from app.learn.item_content import content_of
 from app.learn.metrics import (
     AGES,
     AGES_IN_YEARS,
@@ -28,6 +29,7 @@ from app.learn.metrics import (
     recall_by_age,
 )  # fmt: skip
 from app.learn.splits import ProtocolName, tasks_of
+from app.learn.two_tower import TwoTower
 from app.types import Progress
 from jobs.evaluation_data import Library
 
@@ -48,6 +50,8 @@ RECOMMENDERS: dict[str, Factory] = {
     "ease (recency)": lambda _protocol, _library: ease_recency(),
     "next-item": lambda _protocol, _library: NextItem(),
     "next-item rank 256": lambda _protocol, _library: NextItem(256),
+    # Without text: what it adds is not worth waiting for the encoder (EXPERIMENTS, two towers).
+    "two-tower": lambda _protocol, library: TwoTower(content_of(library.bodies)),
     "text (flat mean)": lambda _protocol, library: text_flat_mean(library.text_vectors),
     "text (centred)": lambda _protocol, library: text_centred(library.text_vectors),
 }

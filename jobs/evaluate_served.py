@@ -1,5 +1,6 @@
 """What a person would be answered: recommenders that ask the retrieval statement of a server in a scratch database."""
 
+import contextlib
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,26 +11,36 @@ import numpy as np
 
 from app.connect.bodies import ITEMS
 from app.db import Engine, bench, ingest, servers, spaces, tastes
+from app.errors import NothingToLearn
 from app.learn.centring import centre_of, centred
 from app.learn.collaborative import weighed
 from app.learn.events import Case, Events, Ints
 from app.learn.next_item import ItemVectors, Parameters, learn
+from app.learn.second_stage import read_second_stage
 from app.learn.splits import ProtocolName
 from app.recommend.context import find_context
 from app.recommend.pipeline import slate_for
+from app.recommend.promotion import promote
+from app.recommend.rankers import Rankers
 from app.recommend.select import Selection
-from app.types import Filters, Server, SpaceKind
+from app.types import Filters, Server, SpaceKind, unseen
 from jobs.evaluate import Factory
 from jobs.evaluation_data import Library
 from jobs.learn_collab import put_live, store
+from jobs.learn_two_tower import learn_two_tower
+from jobs.past import Learning
 from jobs.refresh_tastes import refresh_users
 from jobs.revision import revision_of
+from jobs.train_ranker import train_ranker
 
+TWO_STAGE = "two-stage (served)"
 SERVED: dict[str, tuple[SpaceKind, ...]] = {
     "text (palate)": ("text",),
     "collab (served)": ("collab",),
     "fused (served)": ("text", "collab"),
+    TWO_STAGE: ("text", "collab", "two_tower"),
 }
+WARM_SECONDS = 60.0
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -50,6 +61,7 @@ class Bench:
         self.item_ids = np.array([ours[external_id] for external_id in self.external_ids], dtype=np.int64)
         self._write_text(library)
         self._learned: tuple[Events, ItemVectors] | None = None
+        self.rankers = Rankers(serve, read_second_stage)
 
     def _write_text(self, library: Library) -> None:
         raw = library.text_vectors
@@ -80,7 +92,7 @@ class Bench:
             user_ids = bench.make_users(connection, self.server.id, n_users)
             bench.make_ratings(connection, self.server.id, user_ids[users], self.item_ids[items], orders, ratings)
             tastes.write_statistics(connection, self.server.id)
-        return user_ids[list(asked)]
+        return user_ids[np.array(sorted(asked), dtype=np.int64)]
 
     def learn(self, train: Events, parameters: Parameters) -> None:
         if self._learned is None or self._learned[0] is not train:
@@ -91,9 +103,28 @@ class Bench:
         revision = revision_of(train, self.item_ids, self._learned[1], vectors, parameters, NOW)
         put_live(self.work, store(self.work, self.server, revision), NOW)
 
-    def forget_collab(self) -> None:
+    def learn_second_stage(self, train: Events, learning: Learning) -> None:
+        """As the jobs do, on what these people watched; the ranker serves whatever its figures say. Where they watched too little for one,
+        fused scores do."""
+        self.people(train, [])
+        learn_two_tower(self.work, self.server, NOW, unseen, parameters=learning.towers)
+        with contextlib.suppress(NothingToLearn):
+            self._train_ranker(learning)
+
+    def _train_ranker(self, learning: Learning) -> None:
+        trained = train_ranker(self.work, self.server, NOW, unseen, learning=learning)
+        if not trained.went_live:
+            with self.work.begin() as connection:
+                promote(connection, self.server, trained.model_id, "what is evaluated", NOW)
+        self.rankers.warm(WARM_SECONDS)
+
+    def forget_ranker(self) -> None:
         with self.work.begin() as connection:
-            live = spaces.live_space(connection, self.server.id, "collab")
+            bench.forget_models(connection, self.server.id)
+
+    def forget(self, kind: SpaceKind) -> None:
+        with self.work.begin() as connection:
+            live = spaces.live_space(connection, self.server.id, kind)
             if live is not None:
                 spaces.retire(connection, live)
 
@@ -101,15 +132,19 @@ class Bench:
 class Served:
     """Asks for these kinds of spaces. The collab space alone is the bare search, else it is what a person is shown."""
 
-    def __init__(self, name: str, kinds: tuple[SpaceKind, ...], bench_of: Bench, parameters: Parameters) -> None:
-        self.name, self._kinds, self._bench, self._parameters = name, kinds, bench_of, parameters
+    def __init__(self, name: str, kinds: tuple[SpaceKind, ...], bench_of: Bench, learning: Learning) -> None:
+        self.name, self._kinds, self._bench, self._learning = name, kinds, bench_of, learning
 
     def fit(self, train: Events) -> None:
         self._train = train
         if "collab" in self._kinds:
-            self._bench.learn(train, self._parameters)
+            self._bench.learn(train, self._learning.vectors or Parameters())
         else:
-            self._bench.forget_collab()
+            self._bench.forget("collab")
+        self._bench.forget("two_tower")
+        self._bench.forget_ranker()
+        if self.name == TWO_STAGE:
+            self._bench.learn_second_stage(train, self._learning)
 
     def recommend(self, cases: list[Case], n: int) -> Ints:
         user_ids = set(self._bench.people(self._train, cases).tolist())
@@ -144,17 +179,18 @@ class Served:
                 now=NOW,
                 slate_id=uuid.uuid4(),
                 selection=selection,
+                rankers=self._bench.rankers,
             )
         return [self._bench.position[item.candidate.external_id] for item in slate.items]
 
 
-def served_recommenders(work: Engine, serve: Engine, parameters: Parameters | None = None) -> dict[str, Factory]:
+def served_recommenders(work: Engine, serve: Engine, learning: Learning | None = None) -> dict[str, Factory]:
     """In a scratch database that has been migrated."""
     benches: dict[int, Bench] = {}
 
     def make(name: str, _protocol: ProtocolName, library: Library) -> Served:
         if id(library) not in benches:
             benches[id(library)] = Bench(work, serve, library)
-        return Served(name, SERVED[name], benches[id(library)], parameters or Parameters())
+        return Served(name, SERVED[name], benches[id(library)], learning or Learning())
 
     return {name: partial(make, name) for name in SERVED}

@@ -15,12 +15,13 @@ from app.connect.movielens import read_movielens
 from app.db import Engine
 from app.db.events import read_bodies, read_engagement
 from app.errors import BadInput
+from app.ingest_types import SignalRow
 from app.learn.events import Events, Floats
 from app.learn.metrics import Figures
 from app.learn.text_encoder import TextEncoder, locate_model
 from app.learn.text_template import item_text
 from app.taste.history import DAY
-from app.types import Server, SignalRow
+from app.types import Server
 from jobs.watched import Watched, watched_in
 
 

@@ -16,7 +16,7 @@ from app.db import Engine, events, packs, spaces
 from app.db.locks import only_one
 from app.db.packs import Base
 from app.learn.next_item import Parameters
-from app.types import Progress, Server, Space, unseen
+from app.types import Progress, Server, Space, SpaceKind, unseen
 from jobs.gate import Verdict, judge
 from jobs.memory import usual_bytes
 from jobs.refresh_tastes import refresh_space
@@ -90,15 +90,19 @@ def learn_revision(
     return Learned(space.id, n_events, n_items, verdict, went_live)
 
 
-def store(engine: Engine, server: Server, revision: Revision, *, is_indexed: bool = True) -> Space:
-    """Write a revision beside the live one, as one that is being built; what is not to be searched needs no index."""
+def store(
+    engine: Engine, server: Server, revision: Revision, *, is_indexed: bool = True,
+    kind: SpaceKind = "collab", model: tuple[str, int] = (MODEL_NAME, VERSION),
+) -> Space:  # fmt: skip
+    """Write a revision beside the live one, as one that is being built; what is not to be searched needs no index. `model`: its name and
+    version."""
     found = revision.vectors
     kept = found.is_kept
     history, target, is_predicted = found.history[kept], found.target[kept], found.is_predicted[kept]
     digest = hashlib.sha256(history.tobytes() + target.tobytes()).hexdigest()
     with engine.begin() as connection:
         space = spaces.create_space(
-            connection, server.id, "collab", MODEL_NAME, digest, VERSION, target.shape[1], spaces.count_items(connection, server.id)
+            connection, server.id, kind, model[0], digest, model[1], target.shape[1], spaces.count_items(connection, server.id)
         )
         spaces.set_card(connection, space, revision.card)
         spaces.write_learned_vectors(connection, space, revision.item_ids[kept], history, target, is_predicted)

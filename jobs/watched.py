@@ -19,12 +19,13 @@ MIN_WANTED, MIN_EPISODES_WANTED = 0.5, 2
 @dataclass(frozen=True)
 class Watched:
     """`events` in each user's order; our ids of the items by their position; when each event was begun, in seconds since 1970, NaN where
-    unknown, and whether it was watched so far that it was worth finding; shape (n,)."""
+    unknown, and whether it was watched so far that it was worth finding; shape (n,). `history`: the same rows as they were read."""
 
     events: Events
     item_ids: npt.NDArray[np.int64]
     begun_at: Times
     is_wanted: npt.NDArray[np.bool_]
+    history: History
 
 
 def watched_in(rows: npt.NDArray[Any], more_item_ids: npt.NDArray[np.int64] | None = None, *, as_of: float = np.inf) -> Watched:
@@ -52,4 +53,4 @@ def watched_in(rows: npt.NDArray[Any], more_item_ids: npt.NDArray[np.int64] | No
         None if has_order.all() else has_order,
     )  # fmt: skip
     is_wanted = (weights >= MIN_WANTED) | ((weights > 0) & history.is_series & (history.n_episodes >= MIN_EPISODES_WANTED))
-    return Watched(events, item_ids, begun_at, is_wanted)
+    return Watched(events, item_ids, begun_at, is_wanted, history)

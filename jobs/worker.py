@@ -18,12 +18,14 @@ from app.db.embedded import die_with_parent
 from app.db.events import LearningState, learning_state
 from app.db.servers import list_servers
 from app.db.tastes import write_statistics
+from app.db.watch_through import CountState, count_state
 from app.errors import PalateError
 from app.learn.events import MIN_ITEMS, MIN_USERS
 from app.learn.text_encoder import ModelFiles, locate_model
 from app.taste.recipes import is_text_alone
 from app.types import Server, unseen
 from jobs.embed_items import is_embedding_due
+from jobs.nightly import do_nightly
 from jobs.refresh_tastes import refresh_stale
 
 log = structlog.get_logger()
@@ -41,11 +43,11 @@ LEARN_AFTER, LEARN_BY_DAY_AFTER = timedelta(hours=20), timedelta(hours=30)
 ENOUGH_AT_ONCE = 500
 
 
-def run_worker(engine: Engine, model_name: str) -> None:
-    """Until SIGTERM; from the main thread."""
+def run_worker(engine: Engine, model_name: str, slate_days: int) -> None:
+    """Until SIGTERM; from the main thread. `slate_days`: how long slates are kept."""
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda _signum, _frame: stopping.set())
-    worker = Worker(engine, model_name)
+    worker = Worker(engine, model_name, slate_days)
     log.info("worker started")
     pause = 0.0
     while not stopping.wait(pause):
@@ -62,12 +64,14 @@ def run_worker(engine: Engine, model_name: str) -> None:
 class Worker:
     """Remembers between looks only when it may try a thing again."""
 
-    def __init__(self, engine: Engine, model_name: str) -> None:
-        self._engine, self._model_name = engine, model_name
+    def __init__(self, engine: Engine, model_name: str, slate_days: int) -> None:
+        self._engine, self._model_name, self._slate_days = engine, model_name, slate_days
         self._files: ModelFiles | None = None
         self._model_due = 0.0
         self._statistics_due: dict[int, float] = {}
         self._learning_due: dict[int, float] = {}
+        self._nightly_due: dict[int, float] = {}
+        self._nightly_at: dict[int, datetime] = {}
         self.worked_seconds = 0.0
 
     def look(self) -> None:
@@ -83,6 +87,7 @@ class Worker:
             if n_tastes:
                 log.info("tastes refreshed", server=server.external_id, n_tastes=n_tastes)
             self._learn_if_due(server)
+            self._do_nightly_if_due(server)
             self._statistics_if_due(server)
 
     def _model_files(self) -> ModelFiles | None:
@@ -111,6 +116,18 @@ class Worker:
         if is_learning_due(state, datetime.now().astimezone()) and not self._run("learn", server):
             self._learning_due[server.id] = time.monotonic() + RETRY_LEARNING_SECONDS
 
+    def _do_nightly_if_due(self, server: Server) -> None:
+        if time.monotonic() < self._nightly_due.get(server.id, 0.0):
+            return
+        self._nightly_due[server.id] = time.monotonic() + LOOK_FOR_LEARNING_EVERY_SECONDS
+        started, now = time.monotonic(), datetime.now().astimezone()
+        with self._engine.begin() as connection:
+            state = count_state(connection, server.id, now.astimezone(UTC).date())
+        if is_nightly_due(state, self._nightly_at.get(server.id), now):
+            do_nightly(self._engine, server, self._slate_days, now)
+            self._nightly_at[server.id] = now
+            self.worked_seconds += time.monotonic() - started
+
     def _statistics_if_due(self, server: Server) -> None:
         if time.monotonic() < self._statistics_due.get(server.id, 0.0):
             return
@@ -137,3 +154,11 @@ def is_learning_due(state: LearningState, now: datetime) -> bool:
     if state.learned_at is None:
         return state.n_users >= MIN_USERS and state.n_seen >= (MIN_ITEMS if is_night else ENOUGH_AT_ONCE)
     return state.people != state.learned_people and now - state.learned_at >= (LEARN_AFTER if is_night else LEARN_BY_DAY_AFTER)
+
+
+def is_nightly_due(state: CountState, done_at: datetime | None, now: datetime) -> bool:
+    """Of what is done once a night; by day where a night was missed. `done_at`: by this process; `now` as above."""
+    if done_at is not None and now - done_at < LEARN_AFTER:
+        return False
+    is_behind = state.last_on is not None and (state.counted_on is None or state.counted_on < state.last_on)
+    return now.hour in NIGHT_HOURS or is_behind

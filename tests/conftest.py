@@ -23,6 +23,7 @@ from app.types import Server, unseen
 from jobs.embed_items import embed_items
 from jobs.refresh_tastes import refresh_tastes
 from migrations.migrate import migrate
+from tests.db.trained import delete_trained
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 # Long and strange, so that a search of the logs finds it if it gets there.
@@ -88,6 +89,24 @@ def make_server(engine: Engine) -> Callable[..., Server]:
 @pytest.fixture
 def server(make_server: Callable[..., Server]) -> Server:
     return make_server()
+
+
+@pytest.fixture
+def no_model_stays(engine: Engine) -> Iterator[None]:
+    """For tests whose models are no models: what is live on any server is loaded by every service that starts."""
+    yield
+    delete_trained(engine)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """For trainings so small that threads would do nothing but wait for each other."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

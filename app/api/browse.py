@@ -1,5 +1,6 @@
 """GET /home, /items/{item_id}/similar, /search, /users/{user_id}/taste"""
 
+import uuid
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -11,10 +12,12 @@ from app.api.parameters import NO_NUL, ItemPath, ServerId, UserId, UserPath
 from app.api.problems import documented
 from app.api.recommendations import item_answer
 from app.connect.bodies import PlainText
+from app.db.slates import ServedSlate
 from app.recommend import find
 from app.recommend.home import home
 from app.recommend.interests import Interest, interests
 from app.recommend.similar import similar
+from app.types import Row
 
 router = APIRouter(tags=["recommend"], responses=documented(401, 403, 404, 422, 503))
 
@@ -35,10 +38,14 @@ Words = Annotated[
 @router.get("/home")
 def get_home(request: Request, key: Credentials, server_id: ServerId, user_id: UserId, limit: RowLimit = 12) -> Response:
     """The rows of a home page; no item is in two of them, and a row with nothing in it is left out."""
-    with request.app.state.serve.begin() as connection:
+    state = request.app.state
+    now, slate_id = datetime.now(UTC), uuid.uuid4()
+    with state.serve.begin() as connection:
         server = open_server(connection, request, key, "read", server_id)
-        rows = home(connection, server, user_id, limit, datetime.now(UTC))
-    return _json({"rows": [{"id": row.id, "title": row.title, "items": [item_answer(item, True) for item in row.items]} for row in rows]})
+        rows = home(connection, server, user_id, limit, now, slate_id, state.rankers)
+    for row in rows:
+        state.slate_log.add(ServedSlate(server.id, now, row.slate, row.id))
+    return _json({"recommendation_id": str(slate_id), "rows": [_row(row) for row in rows]})
 
 
 @router.get("/items/{item_id:path}/similar")
@@ -77,6 +84,10 @@ def get_taste(request: Request, key: Credentials, server_id: ServerId, user_id: 
         server = open_server(connection, request, key, "read", server_id)
         found = interests(connection, server, user_id, datetime.now(UTC))
     return _json({"facets": [_facet(one) for one in found.facets], "computed_at": found.computed_at})
+
+
+def _row(row: Row) -> dict[str, Any]:
+    return {"id": row.id, "title": row.title, "items": [item_answer(item, True) for item in row.slate.items]}
 
 
 def _facet(facet: Interest) -> dict[str, Any]:

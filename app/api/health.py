@@ -44,6 +44,7 @@ operator_router = APIRouter(tags=["health"])
 
 
 @operator_router.get("/metrics", response_class=Response)
-def metrics() -> Response:
+def metrics(request: Request) -> Response:
     """Prometheus metrics of this process."""
+    request.app.state.stored_gauges.refresh()
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -16,7 +16,7 @@ from app.api.problems import documented
 from app.connect.bodies import ITEMS, PLAYS, SIGNALS, USERS, ItemBody, PlayBody, Reader, SignalBody, UserBody
 from app.db import Connection, ingest
 from app.errors import BadRequest, BodyTooLarge
-from app.types import IngestOutcome, Rejection
+from app.ingest_types import IngestOutcome, Rejection
 
 router = APIRouter(prefix="/ingest", tags=["ingest"])
 

@@ -64,7 +64,7 @@ def get_recommendations(
         started = time.perf_counter()
         slate = recommend(
             connection, server, user_id, filters, limit=limit, offset=offset, explain=explain, now=now, slate_id=uuid.uuid4(),
-            selection=Selection.of(server, is_varied=variety, is_fresh=freshness),
+            selection=Selection.of(server, is_varied=variety, is_fresh=freshness), rankers=state.rankers,
         )  # fmt: skip
         SEARCH_SECONDS.observe(time.perf_counter() - started)
     _count(slate, limit)

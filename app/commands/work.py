@@ -1,4 +1,4 @@
-"""palate worker, embed, learn"""
+"""palate worker, embed"""
 
 import contextlib
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ import typer
 
 from app.commands.session import chosen_servers, command_engine, shown_progress
 from app.db.servers import find_user_id
-from app.errors import AlreadyRunning, BadInput, NotEnoughMemory, NothingToLearn, UnknownUser
+from app.errors import BadInput, UnknownUser
 from jobs.embed_items import embed_items
 from jobs.refresh_tastes import refresh_tastes, refresh_user
 from jobs.worker import run_worker
@@ -17,7 +17,6 @@ from jobs.worker import run_worker
 def add_to(app: typer.Typer) -> None:
     app.command()(worker)
     app.command()(embed)
-    app.command()(learn)
 
 
 def worker() -> None:
@@ -26,7 +25,7 @@ def worker() -> None:
     Example: palate worker
     """
     with command_engine() as (settings, engine), contextlib.suppress(KeyboardInterrupt):
-        run_worker(engine, settings.embedding_model)
+        run_worker(engine, settings.embedding_model, settings.slate_retention_days)
 
 
 def embed(
@@ -54,34 +53,3 @@ def embed(
             with shown_progress(f"Tastes of {chosen.external_id}") as progress:
                 n_tastes = refresh_tastes(engine, chosen.id, now, progress)
             print(f"{chosen.external_id}: {done.n_encoded:,} items embedded, {n_tastes:,} tastes computed")
-
-
-def learn(
-    server: Annotated[str | None, typer.Option(help="Only this server.")] = None,
-    memory: Annotated[float | None, typer.Option(min=0.01, help="Gigabytes it may take; by default half of what is free.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Go live even where it is worse than what is live.")] = False,
-) -> None:
-    """Learn item vectors from what people watched after what, and search by them from then on. The worker does so each night.
-
-    They go live unless they are worse than the live ones on what was watched lately; then they are kept as a candidate.
-
-    Example: palate learn --server demo
-    """
-    # Here: the web process is started by the same command line, and has no use for scipy.
-    from jobs.learn_collab import learn_collab
-
-    with command_engine() as (_, engine):
-        for chosen in chosen_servers(engine, server):
-            now = datetime.now(UTC)
-            try:
-                memory_bytes = None if memory is None else int(memory * 1024**3)
-                with shown_progress(f"Learning from {chosen.external_id}") as progress:
-                    done = learn_collab(engine, chosen, now, progress, memory_bytes=memory_bytes, is_judged=not force)
-            except (NothingToLearn, NotEnoughMemory, AlreadyRunning) as error:
-                if server is not None:
-                    raise
-                print(f"{chosen.external_id}: {error.detail}")
-                continue
-            print(f"{chosen.external_id}: learned from {done.n_events:,} watched titles, vectors of {done.n_items:,} items")
-            if done.verdict is not None:
-                print(f"{chosen.external_id}: {done.verdict}{'' if done.went_live else '; kept as a candidate (--force goes live anyway)'}")

@@ -26,7 +26,7 @@ from pydantic import (
 )
 
 from app.connect.parental import parental_age
-from app.types import EntryRow, PlayRow, Rejection, SignalRow, UserRow
+from app.ingest_types import EntryRow, PlayRow, Rejection, SignalRow, UserRow
 
 MAX_INT = 2**31 - 1
 # A number as text would be read as seconds since 1970.

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from app.db import Connection, Engine, ingest
-from app.types import EntryRow, IngestOutcome, PlayRow, Progress, SignalRow, UserRow
+from app.ingest_types import EntryRow, IngestOutcome, PlayRow, SignalRow, UserRow
+from app.types import Progress
 
 ITEMS_PER_CHUNK = 10_000
 EVIDENCE_PER_CHUNK = 100_000

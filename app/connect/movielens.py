@@ -18,7 +18,7 @@ import polars as pl
 from app.connect.bodies import ITEMS, source_key
 from app.connect.importing import Import
 from app.errors import BadInput
-from app.types import EntryRow, SignalRow, UserRow
+from app.ingest_types import EntryRow, SignalRow, UserRow
 
 SOURCE = "movielens"
 TITLE = re.compile(r"^(?P<name>.*?)\s*\((?P<year>\d{4})\)\s*$")

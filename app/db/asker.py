@@ -15,12 +15,13 @@ from app.types import SpaceInUse, SpaceKind, StoredTaste, Viewer
 
 @dataclass(frozen=True)
 class Asker:
-    """Who asks, in which live spaces, from what tastes: by the kind of their space."""
+    """Who asks, in which live spaces, from what tastes: by the kind of their space. `ranker_id`: the model that is live."""
 
     viewer: Viewer
     library_id: int | None
     spaces: Mapping[SpaceKind, SpaceInUse]
     tastes: Mapping[SpaceKind, StoredTaste]
+    ranker_id: int | None = None
 
     @property
     def space(self) -> SpaceInUse | None:
@@ -32,7 +33,8 @@ class Asker:
 class GivenTaste:
     """Vectors to search near that are not (yet) rows: the whole first, then facets. Empty: nothing positive is known.
 
-    Reasons are made of the items and their weights; `labels`, `shares` and `facet_items` are the facets'.
+    Reasons are made of the items and their weights; `labels`, `shares` and `facet_items` are the facets'; `recent_ids`: the
+    latest titles watched, newest first, of `n_items` of which anything is known.
     """
 
     vectors: Sequence[npt.NDArray[np.float32]] = ()
@@ -41,6 +43,8 @@ class GivenTaste:
     labels: Sequence[str | None] = ()
     shares: Sequence[float] = ()
     facet_items: Sequence[tuple[Sequence[int], Sequence[float]]] = ()
+    recent_ids: Sequence[int] = ()
+    n_items: int = 0
 
     def facet(self, number: int) -> "GivenTaste":
         """One facet alone, from 1."""
@@ -68,8 +72,9 @@ def find_asker(connection: Connection, server_id: int, user: str, library: str |
             tastes[space.kind] = StoredTaste(
                 found["version"], found["recipe"], None if found["due_at"] is None else datetime.fromtimestamp(found["due_at"], UTC),
                 found["is_known"], found["n_positive"], found["labels"] or (), found["shares"] or (),
+                found["recent_ids"] or (), found["n_items"],
             )  # fmt: skip
-    return Asker(viewer, row.wanted_library_id, spaces, tastes)
+    return Asker(viewer, row.wanted_library_id, spaces, tastes, row.ranker_id)
 
 
 def find_nobody(connection: Connection, server_id: int) -> Asker:

@@ -53,6 +53,10 @@ def forget_users(connection: Connection, server_id: int) -> None:
         connection.execute(statement("bench", name), {"server_id": server_id})
 
 
+def forget_models(connection: Connection, server_id: int) -> None:
+    connection.execute(statement("bench", "forget_models"), {"server_id": server_id})
+
+
 def item_ids_of(connection: Connection, server_id: int) -> dict[str, int]:
     """Ours by the media server's own."""
     return {row.external_id: row.item_id for row in connection.execute(statement("bench", "item_ids_of"), {"server_id": server_id})}

@@ -77,7 +77,7 @@ LEFT JOIN LATERAL (
         WHERE g.server_id = :server_id AND g.item_id = p.item_id AND g.user_id <> :user_id AND g.is_seen AND NOT g.is_hidden
         LIMIT {MAX_COUNTED}
     ) AS o
-) AS others ON NOT (p.is_near OR p.is_collab)"""
+) AS others ON NOT (p.is_near OR p.is_collab OR p.is_two_tower)"""
     return f"""
 SELECT p.item_id, shown.external_id, i.kind, i.community_rating, i.runtime_seconds,
        -- As the version that this viewer may open calls it.
@@ -85,8 +85,8 @@ SELECT p.item_id, shown.external_id, i.kind, i.community_rating, i.runtime_secon
        CASE WHEN shown.is_usual THEN i.year ELSE (shown.body->>'year')::int END AS year,
        CASE WHEN shown.is_usual THEN i.genres ELSE ARRAY(SELECT jsonb_array_elements_text(shown.body->'genres')) END AS genres,
        shown.body->'images' AS images, jsonb_strip_nulls(shown.body->'provider_ids') AS provider_ids,
-       i.added_at, p.similarity, p.nearest, p.own_score, p.score, p.facet, p.collab,
-       p.is_near, p.is_collab, p.is_popular, p.is_titled,
+       i.added_at, p.similarity, p.nearest, p.own_score, p.score, p.facet, p.collab, p.two_tower,
+       p.is_near, p.is_collab, p.is_two_tower, p.is_popular, p.is_titled,
        {vector} AS vector, {n_others} AS n_others, {n_lately} AS n_lately, {based_on} AS based_on
 FROM page p
 JOIN items i ON i.server_id = :server_id AND i.id = p.item_id

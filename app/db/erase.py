@@ -37,7 +37,7 @@ def erase_user(connection: Connection, server_id: int, user: str, now: datetime)
 
 
 def hold_present(connection: Connection, users: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Which of these (server, user) are not erased, and won't be before this transaction ends.
+    """Which of these (server, user) did not opt out and are not erased, and won't be erased before this transaction ends.
 
     For what is written some time after it was read, of many users at once; ingest, which may be under way, is not waited for.
     """

@@ -11,7 +11,8 @@ from app.db.access import access_values, open_entry
 from app.db.ingest import ingest_signals
 from app.db.statements import statement
 from app.errors import UnknownItem, UnknownUser
-from app.types import Server, SignalRow, Viewer
+from app.ingest_types import SignalRow
+from app.types import Server, Viewer
 
 SOURCE = "api"
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from app.db.statements import statement
 from app.errors import NotReady
-from app.types import EntryRow, IngestOutcome, PlayRow, Rejection, SignalRow, UserRow
+from app.ingest_types import EntryRow, IngestOutcome, PlayRow, Rejection, SignalRow, UserRow
 
 # Below this many staged rows the planner's guess is good enough, and ANALYZE would cost more than it saves.
 ANALYZE_FROM = 500

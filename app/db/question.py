@@ -44,7 +44,7 @@ class Question:
     @property
     def spaces(self) -> list[SpaceInUse]:
         """What is searched: text first."""
-        return [self.asker.spaces[kind] for kind in ("text", "collab") if kind in self.kinds and kind in self.asker.spaces]
+        return [self.asker.spaces[kind] for kind in ("text", "collab", "two_tower") if kind in self.kinds and kind in self.asker.spaces]
 
     def exactly(self) -> "Question":
         """The same, through every row."""

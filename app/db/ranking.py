@@ -1,6 +1,6 @@
 """Of what was found: how near each is to the tastes, its score, and the ranks that are wanted."""
 
-from app.db.searches import BLOCK, BRANCHES, MAX_FACETS, POPULAR, TITLE, Shape, in_space, taste_in
+from app.db.searches import BRANCHES, MAX_FACETS, POPULAR, TITLE, Shape, in_space, taste_in
 
 # The nearest facet's part of a similarity; EXPERIMENTS, facets and prior.
 FACET_WEIGHT = 0.2
@@ -53,38 +53,38 @@ wanted AS MATERIALIZED (
 )"""
 
 
-def ranked(shape: Shape) -> str:
-    """`page`: the wanted ranks of what was found, by block, then by score."""
+def ranked(shape: Shape, more: str = "") -> str:
+    """`page`: the wanted ranks of what was found, by block, then by score. `more`: columns beside, of the items `i`, of `v0`, ..., their
+    vectors in the n-th space, and of what goes before."""
     columns, joins = _measures(shape) if shape.is_personal else ("", "")
-    text, collab = shape.number("text"), shape.number("collab")
+    text, collab, two_tower = shape.number("text"), shape.number("collab"), shape.number("two_tower")
     if not shape.is_personal or text is None:
         columns += ", NULL::float8 AS similarity, NULL::float8 AS nearest, NULL::int AS facet"
     if not shape.is_personal or collab is None:
         columns += ", NULL::float8 AS collab"
-    # Places of two lists are fused whole: only what is paged comes in blocks.
-    block = "0" if "title" in shape.search else f"(place - 1) / {BLOCK}"
+    if not shape.is_personal or two_tower is None:
+        columns += ", NULL::float8 AS two_tower"
     return f"""
 pooled AS (
     SELECT item_id, block, min(place) AS place,
-           bool_or({_is_of(text)}) AS is_near, bool_or({_is_of(collab)}) AS is_collab,
-           bool_or(branch = {POPULAR}) AS is_popular, bool_or(branch = {TITLE}) AS is_titled,
-           sum(CASE WHEN branch = {TITLE} THEN 2.0 ELSE 1.0 END / ({RRF} + place)) AS fused
-    FROM (SELECT *, min({block}) OVER (PARTITION BY item_id) AS block FROM found) AS f
-    -- What a deeper page finds of an item once more changes nothing of it.
-    WHERE {block} = block
+           bool_or({_is_of(text)}) AS is_near, bool_or({_is_of(collab)}) AS is_collab, bool_or({_is_of(two_tower)}) AS is_two_tower,
+           bool_or({_is_whole(text)}) AS is_near_whole, bool_or(branch = {POPULAR}) AS is_popular, bool_or(branch = {TITLE}) AS is_titled,
+           {_fused(shape)} AS fused
+    FROM {_first_found(shape)} AS f
     GROUP BY item_id, block
 ),
 measured AS (
-    SELECT f.*, i.prior, i.popularity, i.added_at{columns}
+    SELECT f.*, i.prior, i.popularity, i.added_at{columns}{more}
     FROM pooled f
     JOIN items i ON i.server_id = :server_id AND i.id = f.item_id{joins}
 ),
-scored AS (
+-- So that no sort carries the vectors.
+scored AS MATERIALIZED (
     SELECT *, ({_score(shape)})::float8 AS own_score FROM measured
 ),
 windowed AS (
     SELECT *, {_window(shape)} AS window_number
-    FROM (SELECT *, {_rank_in_facet()} AS rank_in_facet FROM scored) AS s
+    FROM {_ranked_in_facets(shape)} AS s
 ),
 ranked AS (
     SELECT *, row_number() OVER best AS rank, min(own_score) OVER (best ROWS UNBOUNDED PRECEDING) AS score
@@ -102,8 +102,8 @@ def _measures(shape: Shape) -> tuple[str, str]:
     for number, space in enumerate(shape.spaces):
         target = f"v{number}.target::halfvec({space.dimension})"
         joins += f"\n    LEFT JOIN item_vectors v{number} ON {in_space(shape, number, f'v{number}')} AND v{number}.item_id = f.item_id"
-        if space.kind == "collab":
-            columns += f", -({target} <#> {taste_in(shape, number)}) AS collab"
+        if space.kind != "text":
+            columns += f", -({target} <#> {taste_in(shape, number)}) AS {space.kind}"
             continue
         columns += ", m.similarity, m.nearest, m.facet"
         joins += f"""
@@ -117,8 +117,25 @@ def _measures(shape: Shape) -> tuple[str, str]:
     return columns, joins
 
 
+def _fused(shape: Shape) -> str:
+    if "title" not in shape.search:
+        return "NULL::float8"
+    return f"sum(CASE WHEN branch = {TITLE} THEN 2.0 ELSE 1.0 END / ({RRF} + place))"
+
+
+def _first_found(shape: Shape) -> str:
+    """What a deeper page finds of an item once more changes nothing of it."""
+    if shape.n_blocks == 1:
+        return "found"
+    return "(SELECT * FROM (SELECT *, min(block) OVER (PARTITION BY item_id) AS first_block FROM found) AS f WHERE block = first_block)"
+
+
 def _is_of(number: int | None) -> str:
     return "false" if number is None else f"branch >= {number * BRANCHES} AND branch < {(number + 1) * BRANCHES}"
+
+
+def _is_whole(number: int | None) -> str:
+    return "false" if number is None else f"branch = {number * BRANCHES}"
 
 
 def _mine(number: int, alias: str = "t") -> str:
@@ -137,17 +154,29 @@ def _score(shape: Shape) -> str:
         parts.append(f"coalesce(similarity, -1) + {FACET_WEIGHT} * coalesce(nearest - similarity, 0) + :prior_weight * prior")
     if shape.number("collab") is not None:
         parts.append(":collab_weight * coalesce(collab, 0)")
+    if shape.number("two_tower") is not None:
+        parts.append(":two_tower_weight * coalesce(two_tower, 0)")
     if shape.is_blended:
         parts.append(":household_weight * (popularity - prior)")
     return " + ".join(parts)
 
 
-def _rank_in_facet() -> str:
-    return f"CASE WHEN is_near AND facet IS NOT NULL THEN row_number() OVER (PARTITION BY block, is_near, facet ORDER BY {BEST}) END"
+def _ranked_in_facets(shape: Shape) -> str:
+    if not _has_quota(shape):
+        return "scored"
+    rank = f"CASE WHEN is_near AND facet IS NOT NULL THEN row_number() OVER (PARTITION BY block, is_near, facet ORDER BY {BEST}) END"
+    return f"(SELECT *, {rank} AS rank_in_facet FROM scored)"
+
+
+def _has_quota(shape: Shape) -> bool:
+    """Only what was searched near is found enough of."""
+    return any(space.kind == "text" and space.n_facets for space in shape.spaces)
 
 
 def _window(shape: Shape) -> str:
-    """Which BLOCK of ranks an item is in: those are put in order, each by itself, once the items are known."""
-    if "title" in shape.search or (not shape.is_personal and shape.search != "popular"):
-        return f"(row_number() OVER (ORDER BY {BEST}) - 1) / {BLOCK}"
-    return f"(row_number() OVER (ORDER BY block, coalesce(rank_in_facet <= {FACET_QUOTA}, false) DESC, {BEST}) - 1) / {BLOCK}"
+    """Which block of ranks an item is in: those are put in order, each by itself, once the items are known."""
+    order = BEST
+    if "title" not in shape.search and (shape.is_personal or shape.search == "popular"):
+        quota = f"coalesce(rank_in_facet <= {FACET_QUOTA}, false) DESC, " if _has_quota(shape) else ""
+        order = f"block, {quota}{BEST}"
+    return f"(row_number() OVER (ORDER BY {order}) - 1) / {shape.block}"

@@ -14,7 +14,7 @@ from app.db.access import access_values
 from app.db.dressing import dressed, heaviest
 from app.db.question import ENOUGH_EVIDENCE, Question
 from app.db.ranking import ranked, wanted
-from app.db.searches import BLOCK, FACETS_SEARCHED, FACETS_SEARCHED_BESIDE, FILTERS, InSpace, Shape, found
+from app.db.searches import BLOCK, FACETS_SEARCHED, FILTERS, InSpace, Shape, found
 from app.types import BasedOn, Candidate, Server, SpaceInUse
 
 # What the share of the household that watched an item adds to its score, and more where next to nothing is
@@ -23,6 +23,8 @@ HOUSEHOLD_WEIGHT = 0.25
 MORE_WITHOUT_EVIDENCE = 0.25
 # What one standard deviation in the space learned from behaviour adds, where the space is fully to be trusted (EXPERIMENTS, fused).
 COLLAB_WEIGHT = 0.2
+# The same in the space of two towers (EXPERIMENTS, two towers).
+TWO_TOWER_WEIGHT = 0.2
 # From this strength on reasons are made in it.
 TRUSTED = 0.5
 RECENT = timedelta(days=30)
@@ -35,11 +37,16 @@ def retrieve(connection: Connection, server: Server, question: Question, *, firs
 
     `near` may come back short where its scan ends; `exact` never does.
     """
+    shape = shape_of(server, question, last)
+    return [candidate(row) for row in connection.execute(render(shape), values_of(server, question, shape, first, last))]
+
+
+def values_of(server: Server, question: Question, shape: Shape, first: int, last: int) -> dict[str, Any]:
+    """What is bound where a statement of this shape is asked for these ranks."""
     asker, filters = question.asker, question.filters
     viewer = asker.viewer
-    filled = {name: value for name in FILTERS if (value := getattr(filters, name)) is not None}
-    shape = _shape(server, question, frozenset(filled), -(-last // BLOCK) * BLOCK)
-    values = filled | {"server_id": server.id, "user_id": viewer.user_id, "first": first, "last": last}
+    values = {name: value for name in FILTERS if (value := getattr(filters, name)) is not None}
+    values |= {"server_id": server.id, "user_id": viewer.user_id, "first": first, "last": last}
     if shape.is_restricted:
         values |= access_values(server, viewer) | {"library_id": asker.library_id}
     match shape.search:
@@ -56,13 +63,15 @@ def retrieve(connection: Connection, server: Server, question: Question, *, firs
         values |= _personal_values(question, shape)
     if shape.is_blended or not shape.is_personal:
         values["recently"] = question.now - RECENT
-    return [_candidate(row) for row in connection.execute(render(shape), values | question.words)]
+    return values | question.words
 
 
 def _personal_values(question: Question, shape: Shape) -> dict[str, Any]:
     values: dict[str, Any] = {"explain": question.explain}
     if shape.number("collab") is not None:
         values["collab_weight"] = COLLAB_WEIGHT * question.asker.spaces["collab"].strength
+    if shape.number("two_tower") is not None:
+        values["two_tower_weight"] = TWO_TOWER_WEIGHT * question.asker.spaces["two_tower"].strength
     if shape.number("text") is not None:
         values["prior_weight"] = question.prior_weight
     if shape.is_one_facet:
@@ -86,10 +95,13 @@ def _spaces(question: Question) -> list[SpaceInUse]:
     return [question.asker.space] if question.has_vectors and question.asker.space is not None else []
 
 
-def _shape(server: Server, question: Question, filters: frozenset[str], n_candidates: int) -> Shape:
+def shape_of(server: Server, question: Question, last: int, block: int = BLOCK) -> Shape:
+    """Of the statement that finds ranks up to `last`."""
     asker, spaces = question.asker, _spaces(question)
+    filters = frozenset(name for name in FILTERS if getattr(question.filters, name) is not None)
     is_personal = question.is_personal
-    n_facets = FACETS_SEARCHED if len(spaces) == 1 else FACETS_SEARCHED_BESIDE
+    # A ranker is taught with lists that no facet had a branch in.
+    n_facets = FACETS_SEARCHED - max(len(spaces) - 1, 0) if block == BLOCK else 0
     if question.search.startswith("exact"):
         # Each is a column of distances: no more than there are.
         n_facets = min(question.n_facets, n_facets)
@@ -97,7 +109,7 @@ def _shape(server: Server, question: Question, filters: frozenset[str], n_candid
         question.search,
         tuple(InSpace(one.kind, one.shelf, one.dimension, n_facets if one.kind == "text" else 0) for one in spaces),
         is_restricted=asker.viewer.is_restricted or asker.library_id is not None,
-        n_candidates=n_candidates,
+        n_blocks=-(-last // block),
         filters=filters,
         is_given=is_personal and question.given is not None,
         is_one_facet=is_personal and question.only_facet is not None,
@@ -106,6 +118,7 @@ def _shape(server: Server, question: Question, filters: frozenset[str], n_candid
         watched_returns=server.settings.get("watched_returns_after_days") is not None,
         has_vectors=question.has_vectors and bool(spaces),
         reasons_in=_reasons_in(spaces),
+        block=block,
     )
 
 
@@ -115,7 +128,7 @@ def _reasons_in(spaces: Sequence[SpaceInUse]) -> int:
     return trusted[0] if trusted else 0
 
 
-def _candidate(row: Row[Any]) -> Candidate:
+def candidate(row: Row[Any]) -> Candidate:
     based_on = tuple(BasedOn(**reason) for reason in row.based_on or ())
     fields = dict(row._mapping) | {"based_on": based_on, "images": row.images or {}, "provider_ids": row.provider_ids or {}}
     return Candidate(**fields)
@@ -135,4 +148,4 @@ def render_sql(shape: Shape) -> str:
 
 
 if __name__ == "__main__":
-    print(render_sql(Shape("near", (InSpace("text", 7, 384, FACETS_SEARCHED_BESIDE), InSpace("collab", 8, 256)), True, BLOCK)))
+    print(render_sql(Shape("near", (InSpace("text", 7, 384, FACETS_SEARCHED - 1), InSpace("collab", 8, 256)), True)))

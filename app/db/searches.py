@@ -21,10 +21,13 @@ Search = Literal["near", "exact", "popular", "newest", "in_progress", "again", "
 # Candidates come in blocks of this many from each branch, ranked within their block: page two never repeats page one.
 # A multiple of what is on a screen at once, over which caps are counted.
 BLOCK = 60
-# Of a text taste, how many of the heaviest facets an item is compared with, and near how many of them is searched, alone and
-# beside a space learned from behaviour: four branches in all (EXPERIMENTS, search).
+# Where a ranker puts them in order it sees so many at once: all that the space learned from behaviour brings, and of every other branch
+# these few. More of those only push out what is watched next (EXPERIMENTS, the second stage under load).
+N_RANKED, N_RANKED_BESIDE = 200, 40
+# Of a text taste, how many of the heaviest facets an item is compared with, and near how many of them is searched: one less for each space
+# learned from behaviour, so that there are four branches in all (EXPERIMENTS, search).
 MAX_FACETS = 3
-FACETS_SEARCHED, FACETS_SEARCHED_BESIDE = 3, 2
+FACETS_SEARCHED = 3
 # A branch of a space is its number in the shape times this, and the facet.
 BRANCHES = 10
 POPULAR, TITLE = -1, -2
@@ -64,13 +67,14 @@ class InSpace:
 class Shape:
     """What makes one statement differ from another; values are bound, of the n-th space as `space_id_n`.
 
-    `reasons_in`: the number of the space that reasons are made in.
+    `reasons_in`: the number of the space that reasons are made in; `block`: how many candidates are put in order at once, and
+    `n_blocks` of them are found.
     """
 
     search: Search
     spaces: tuple[InSpace, ...]
     is_restricted: bool
-    n_candidates: int
+    n_blocks: int = 1
     filters: frozenset[str] = frozenset()
     is_given: bool = False
     is_one_facet: bool = False
@@ -79,10 +83,18 @@ class Shape:
     watched_returns: bool = False
     has_vectors: bool = False
     reasons_in: int = 0
+    block: int = BLOCK
 
     @property
     def is_personal(self) -> bool:
         return self.search.startswith(("near", "exact"))
+
+    def n_in_block(self, kind: SpaceKind | None = None) -> int:
+        """What a branch brings to each block: of a space of this kind, or of another source."""
+        return self.block if self.block == BLOCK or kind == "collab" else N_RANKED_BESIDE
+
+    def n_candidates(self, kind: SpaceKind | None = None) -> int:
+        return self.n_blocks * self.n_in_block(kind)
 
     def number(self, kind: SpaceKind) -> int | None:
         return next((number for number, space in enumerate(self.spaces) if space.kind == kind), None)
@@ -99,7 +111,7 @@ def taste_in(shape: Shape, number: int, facet: int = 0) -> str:
 
 
 def found(shape: Shape) -> str:
-    """CTEs that end in `found (item_id, branch, place)`: the n-th of a branch; branches 0.. are the taste and its facets."""
+    """CTEs that end in `found (item_id, branch, place, block)`: the n-th of a branch; branches 0.. are the taste and its facets."""
     match shape.search.partition(" ")[0]:
         case "near":
             parts, branches = [], [_near(shape, number) for number in range(len(shape.spaces))]
@@ -125,7 +137,7 @@ def _near(shape: Shape, number: int) -> str:
     # A place is the order in which the index gives: a deeper page only goes on from there.
     space = shape.spaces[number]
     return f"""
-        SELECT n.item_id, {number * BRANCHES} + w.facet AS branch, n.place
+        SELECT n.item_id, {number * BRANCHES} + w.facet AS branch, n.place, {_block(shape, space.kind)} AS block
         FROM wanted w
         CROSS JOIN LATERAL (
             SELECT o.item_id, row_number() OVER () AS place
@@ -135,10 +147,16 @@ def _near(shape: Shape, number: int) -> str:
                 WHERE {in_space(shape, number, "v")} AND v.item_id = i.id
                   {_eligible_where(shape, is_index_scan=True)}
                 ORDER BY v.target::halfvec({space.dimension}) <#> w.taste::halfvec({space.dimension})
-                LIMIT {shape.n_candidates}
+                LIMIT {shape.n_candidates(space.kind)}
             ) AS o
         ) AS n
         WHERE w.space = {number} AND w.facet <= {space.n_facets}"""
+
+
+def _block(shape: Shape, kind: SpaceKind | None = None) -> str:
+    """Of the n-th that a branch brings."""
+    # Places of two lists are fused whole: only what is paged comes in blocks.
+    return "0" if "title" in shape.search or shape.n_blocks == 1 else f"(n.place - 1) / {shape.n_in_block(kind)}"
 
 
 def _eligible(shape: Shape) -> str:
@@ -173,18 +191,23 @@ def _branches(shape: Shape) -> list[tuple[int, int]]:
 
 
 def _exact_branches(shape: Shape) -> list[str]:
-    branches = [
-        f"""
-        SELECT n.item_id, {number * BRANCHES + facet} AS branch, row_number() OVER (ORDER BY n.distance, n.item_id) AS place
-        FROM (SELECT item_id, distance_{number}_{facet} AS distance FROM eligible
-              WHERE distance_{number}_{facet} IS NOT NULL ORDER BY distance_{number}_{facet}, item_id LIMIT {shape.n_candidates}) AS n"""
-        for number, facet in _branches(shape)
-    ]
-    return [*branches, "SELECT * FROM unplaced"]
+    return [*(_exact(shape, number, facet) for number, facet in _branches(shape)), f"SELECT n.*, {_block(shape)} AS block FROM unplaced n"]
+
+
+def _exact(shape: Shape, number: int, facet: int) -> str:
+    kind, distance = shape.spaces[number].kind, f"distance_{number}_{facet}"
+    return f"""
+        SELECT n.item_id, {number * BRANCHES + facet} AS branch, n.place, {_block(shape, kind)} AS block
+        FROM (
+            SELECT o.item_id, row_number() OVER (ORDER BY o.distance, o.item_id) AS place
+            FROM (SELECT item_id, {distance} AS distance FROM eligible
+                  WHERE {distance} IS NOT NULL ORDER BY {distance}, item_id LIMIT {shape.n_candidates(kind)}) AS o
+        ) AS n"""
 
 
 def _unplaced(shape: Shape) -> str:
     """Items without a vector fill up what is left, and are not looked for where nothing is."""
+    n = shape.n_blocks * shape.block
     without = "\n      ".join(
         f"AND NOT EXISTS (SELECT FROM item_vectors v WHERE {in_space(shape, number, 'v')} AND v.item_id = i.id)"
         for number in range(len(shape.spaces))
@@ -194,23 +217,23 @@ unplaced AS MATERIALIZED (
     SELECT i.id AS item_id, {POPULAR} AS branch,
            (SELECT count(*) FROM eligible) + row_number() OVER (ORDER BY {BY_POPULARITY}) AS place
     FROM items i
-    WHERE (SELECT count(*) FROM (SELECT FROM eligible LIMIT {shape.n_candidates}) AS e) < {shape.n_candidates}
+    WHERE (SELECT count(*) FROM (SELECT FROM eligible LIMIT {n}) AS e) < {n}
       {without}
       {_eligible_where(shape)}
     ORDER BY {BY_POPULARITY}
-    LIMIT {shape.n_candidates}
+    LIMIT {n}
 )"""
 
 
 def _listed(shape: Shape, branch: int, order: str, *, condition: str = "true", source: str = "items i") -> str:
     return f"""
-        SELECT n.item_id, {branch} AS branch, n.place
+        SELECT n.item_id, {branch} AS branch, n.place, {_block(shape)} AS block
         FROM (
             SELECT i.id AS item_id, row_number() OVER (ORDER BY {order}) AS place
             FROM {source}
             WHERE {condition} {_eligible_where(shape, is_index_scan=order == BY_POPULARITY)}
             ORDER BY {order}
-            LIMIT {shape.n_candidates}
+            LIMIT {shape.n_candidates()}
         ) AS n"""
 
 

@@ -17,4 +17,7 @@ def statement(file: str, name: str) -> TextClause:
 @functools.cache
 def _blocks(file: str) -> dict[str, str]:
     parts = re.split(r"^-- name: (\w+)\s*$", (FOLDER / f"{file}.sql").read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return {name: body.strip().removesuffix(";") for name, body in zip(parts[1::2], parts[2::2], strict=True)}
+    found = {name: body.strip().removesuffix(";") for name, body in zip(parts[1::2], parts[2::2], strict=True)}
+    if len(found) < len(parts) // 2:
+        raise ValueError(f"{file}.sql has two blocks of one name.")
+    return found

@@ -39,6 +39,10 @@ HISTORY_SQL = f"""
 """
 
 
+# In place of a facet's number, among what is staged: the latest titles, which "weigh" less the older they are.
+RECENT = -1
+
+
 @dataclass(frozen=True)
 class UserFacet:
     """An interest inside a taste: `vector` of unit length, items by falling weight, `share` of the positive weight."""
@@ -63,6 +67,7 @@ class UserTaste:
     n_items: int
     due_at: float | None
     facets: Sequence[UserFacet]
+    recent_ids: npt.NDArray[np.int64]
 
 
 def users_with_engagement(connection: Connection, server_id: int) -> list[tuple[int, int]]:
@@ -152,11 +157,12 @@ def _stage_tastes(connection: Connection, space: Space, tastes: Sequence[UserTas
     fields = {"user_id": "i8", "facet": "i4", "engagement_version": "i8", "n_items": "i4", "due_at": "f8", "share": "f4", "has_taste": "i4"}
     arrays.write_array(connection, "staged_tastes", columns, fields | {"taste": arrays.halfvec(space.dimension)})
     lengths = [len(made.item_ids) for *_, made in rows]
+    n_recent = [len(taste.recent_ids) for taste in tastes]
     heaviest = {
-        "user_id": np.repeat(columns["user_id"], lengths),
-        "facet": np.repeat(columns["facet"], lengths),
-        "item_id": np.concatenate([made.item_ids for *_, made in rows]),
-        "weight": np.concatenate([made.item_weights for *_, made in rows]),
+        "user_id": np.concatenate([np.repeat(columns["user_id"], lengths), np.repeat([taste.user_id for taste in tastes], n_recent)]),
+        "facet": np.concatenate([np.repeat(columns["facet"], lengths), np.full(sum(n_recent), RECENT)]),
+        "item_id": np.concatenate([*(made.item_ids for *_, made in rows), *(taste.recent_ids for taste in tastes)]),
+        "weight": np.concatenate([*(made.item_weights for *_, made in rows), *(-np.arange(n) for n in n_recent)]),
     }
     arrays.write_array(connection, "staged_heaviest", heaviest, {"user_id": "i8", "facet": "i4", "item_id": "i8", "weight": "f4"})
     labelled = [(taste.user_id, facet, made.label) for taste, facet, _, _, made in rows if isinstance(made, UserFacet) and made.label]

@@ -21,6 +21,7 @@ import scipy.linalg
 from app.learn.events import ORDER_DECAY, Events
 from app.learn.ranking import valued
 from app.learn.ridge import blocks, cholesky, without_diagonal
+from app.learn.whitening import whitened
 from app.types import Progress, unseen
 
 Doubles = npt.NDArray[np.float64]
@@ -135,12 +136,7 @@ def reduced(factor: Doubles, spread: Doubles, n_events: Ints, popularity_exponen
         spread, rank, n_oversamples=OVERSAMPLING, n_iter=N_ITERATIONS, power_iteration_normalizer="QR", random_state=SEED
     )
     history, target = _through(factor, spread @ directions.T), directions.T / scale[:, None]
-    whiten = np.linalg.cholesky(target.T @ target / len(target))
-    target = scipy.linalg.solve_triangular(whiten, target.T, lower=True, check_finite=False).T
-    history = history @ whiten
-    # Of no matter to a taste, which is brought to unit length, but half precision has no room for small numbers.
-    history /= max(float(np.sqrt(np.mean(history**2))), 1e-12)
-    return history.astype(np.float32), target.astype(np.float32)
+    return whitened(history, target, np.ones(len(target), dtype=np.bool_))
 
 
 def _times(factor: Doubles, weights: Doubles) -> Doubles:

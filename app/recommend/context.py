@@ -29,6 +29,12 @@ class Context:
     shares: Sequence[float] = ()
 
     @property
+    def recent(self) -> tuple[Sequence[int], int]:
+        """Our ids of the latest titles watched, newest first, and of how many something is known."""
+        taste = self.asker.tastes.get("collab") if self.given is None else self.given.get("collab")
+        return ((), 0) if taste is None else (taste.recent_ids, taste.n_items)
+
+    @property
     def is_known(self) -> bool:
         return bool(self.kinds)
 
@@ -75,6 +81,8 @@ def _computed(connection: Connection, asker: Asker, recipes: Mapping[SpaceKind, 
             [facet.label for facet in taste.facets],
             [facet.share for facet in taste.facets],
             [(facet.item_ids.tolist(), facet.item_weights.tolist()) for facet in taste.facets],
+            taste.recent_ids.tolist(),
+            taste.n_items,
         )
     kinds = _usable(asker, [kind for kind, one in given.items() if one.vectors])
     text = given.get("text", GivenTaste())

@@ -30,7 +30,10 @@ def sources_of(search: Search, candidate: Candidate) -> tuple[str, ...]:
         if search != "popular":
             return (search,)
         return ("popular",) if candidate.n_others or candidate.community_rating is not None else ("new",)
-    found = {"collab": candidate.is_collab, "text": candidate.is_near, "popular": candidate.is_popular, "title": candidate.is_titled}
+    found = {
+        "collab": candidate.is_collab, "two_tower": candidate.is_two_tower, "text": candidate.is_near,
+        "popular": candidate.is_popular, "title": candidate.is_titled,
+    }  # fmt: skip
     return tuple(source for source, is_one in found.items() if is_one)
 
 
@@ -52,7 +55,8 @@ def is_close(candidate: Candidate) -> bool:
     """Found near the taste, and not merely nearer than what else is left."""
     found = max(candidate.similarity or 0.0, candidate.nearest or 0.0)
     is_alike = candidate.is_near and found > MIN_CLOSENESS
-    return is_alike or (candidate.is_collab and candidate.collab is not None and candidate.collab > MIN_COLLAB)
+    learned = [(candidate.is_collab, candidate.collab), (candidate.is_two_tower, candidate.two_tower)]
+    return is_alike or any(is_one and score is not None and score > MIN_COLLAB for is_one, score in learned)
 
 
 def is_well_rated(candidate: Candidate) -> bool:

@@ -1,9 +1,9 @@
 """The home page: rows in one call, no item twice."""
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from uuid import UUID
 
 from app.db import Connection
 from app.db.items import find_items
@@ -11,22 +11,27 @@ from app.db.question import Question
 from app.db.retrieval import retrieve
 from app.db.searches import MAX_FACETS, Search
 from app.db.tastes import heaviest_seen
+from app.learn.second_stage import SecondStage
 from app.recommend.context import Context, find_context
 from app.recommend.effort import search_for
-from app.recommend.explain import is_close, is_well_rated, reason_for, sources_of
+from app.recommend.explain import is_close, is_well_rated, reason_for, source_of, sources_of
 from app.recommend.pipeline import slate_for
+from app.recommend.rankers import Rankers
 from app.recommend.select import Selection
 from app.recommend.similar import neighbours
-from app.types import Candidate, Filters, Row, Server, SlateItem
+from app.types import Candidate, Filters, Row, Server, Slate, SlateItem, Source
 
 # A gem is well rated by those who know it, and few do.
 GEM_RATING = 7.0
 GEM_VOTES = 1_000
 
 
-def home(connection: Connection, server: Server, user: str, limit: int, now: datetime) -> list[Row]:
+def home(
+    connection: Connection, server: Server, user: str, limit: int, now: datetime, slate_id: UUID,
+    rankers: Rankers[SecondStage] | None = None,
+) -> list[Row]:  # fmt: skip
     """Rows that have something in them, each of at most `limit` items. Raises UnknownUser and UserDisabled. Reads only."""
-    page = _Page(connection, server, find_context(connection, server, user, None, now), limit, now)
+    page = _Page(connection, server, find_context(connection, server, user, None, now), limit, now, slate_id, rankers)
     page.listed("continue", "Continue watching", "in_progress")
     if page.context.is_known:
         page.because()
@@ -43,14 +48,18 @@ def home(connection: Connection, server: Server, user: str, limit: int, now: dat
 class _Page:
     """Grows row by row, and remembers what it has shown."""
 
-    def __init__(self, connection: Connection, server: Server, context: Context, limit: int, now: datetime) -> None:
+    def __init__(
+        self, connection: Connection, server: Server, context: Context, limit: int, now: datetime, slate_id: UUID,
+        rankers: Rankers[SecondStage] | None,
+    ) -> None:  # fmt: skip
         self.connection, self.server, self.context, self.limit, self.now = connection, server, context, limit, now
+        self.slate_id, self.rankers = slate_id, rankers
         self.rows: list[Row] = []
         self._shown: list[int] = []
 
     def listed(self, row_id: str, title: str, search: Search, *, has_date: bool = False) -> None:
-        found = self._ask(Question(self.context.asker, self._filters(), search, self.now, explain=False))
-        self._add(row_id, title, [one for one in found if one.added_at is not None or not has_date], search)
+        question = Question(self.context.asker, self._filters(), search, self.now, explain=False)
+        self._add(row_id, title, [one for one in self._ask(question) if one.added_at is not None or not has_date], question)
 
     def because(self) -> None:
         """Neighbours of the title that weighs most and may still be named."""
@@ -64,14 +73,15 @@ class _Page:
             found = neighbours(self.connection, self.server, asker, item, self.limit, self.now, tuple(self._shown))
             title = f"Because you watched {item.name}"
             near = [one for one in found if is_close(one)]
-            self._show("because-you-watched", title, [SlateItem(one, 0, one.score, ("text",), f"Like {item.name}") for one in near])
+            items = [SlateItem(one, rank, one.score, ("text",), f"Like {item.name}") for rank, one in enumerate(near, start=1)]
+            self._show("because-you-watched", title, self._slate("personal", items, (asker.space.id,)))
 
     def picks(self) -> None:
         slate = slate_for(
             self.connection, self.server, self.context, self._filters(), limit=self.limit, offset=0, explain=True, now=self.now,
-            slate_id=uuid.uuid4(), selection=Selection.of(self.server),
+            slate_id=self.slate_id, selection=Selection.of(self.server), rankers=self.rankers,
         )  # fmt: skip
-        self._show("top-picks", "Top picks for you", slate.items)
+        self._show("top-picks", "Top picks for you", slate)
 
     def interests(self) -> None:
         """A row for each facet that has a name."""
@@ -87,21 +97,22 @@ class _Page:
                 question = replace(question, given={"text": context.given["text"].facet(number)})
             else:
                 question = replace(question, only_facet=number)
-            self._add(f"interest-{number}", label, self._ask(question), question.search)
+            self._add(f"interest-{number}", label, self._ask(question), question)
 
     def gems(self) -> None:
         filters = replace(self._filters(), min_rating=GEM_RATING, max_votes=GEM_VOTES)
         question = self._personal(filters)
-        self._add("hidden-gems", "Hidden gems", self._ask(question), question.search)
+        self._add("hidden-gems", "Hidden gems", self._ask(question), question)
 
     def popular(self) -> None:
-        found = self._ask(Question(self.context.asker, self._filters(), "popular", self.now, explain=False))
+        question = Question(self.context.asker, self._filters(), "popular", self.now, explain=False)
+        found = self._ask(question)
         title = "In your library"
         if any(one.n_others for one in found):
             title = "Popular in this household"
         elif any(is_well_rated(one) for one in found):
             title = "Well rated"
-        self._add("popular", title, found, "popular")
+        self._add("popular", title, found, question)
 
     def _personal(self, filters: Filters) -> Question:
         context = self.context
@@ -119,8 +130,16 @@ class _Page:
             found = retrieve(self.connection, self.server, question.exactly(), first=0, last=self.limit)
         return found
 
-    def _add(self, row_id: str, title: str, found: Sequence[Candidate], search: Search) -> None:
-        self._show(row_id, title, [SlateItem(one, 0, one.score, sources_of(search, one), self._reason(one, search)) for one in found])
+    def _add(self, row_id: str, title: str, found: Sequence[Candidate], question: Question) -> None:
+        search = question.search
+        items = [
+            SlateItem(one, rank, one.score, sources_of(search, one), self._reason(one, search)) for rank, one in enumerate(found, start=1)
+        ]
+        source = "new" if search == "newest" else source_of(search, found)
+        self._show(row_id, title, self._slate(source, items, [space.id for space in question.spaces] if question.is_personal else ()))
+
+    def _slate(self, source: Source, items: Sequence[SlateItem], space_ids: Sequence[int]) -> Slate:
+        return Slate(self.slate_id, self.context.asker.viewer.user_id, source, (), space_ids, items, None)
 
     def _reason(self, one: Candidate, search: Search) -> str:
         if search == "in_progress":
@@ -129,7 +148,7 @@ class _Page:
             return f"Added on {one.added_at:%d %B %Y}".replace(" 0", " ")
         return "You watched this" if search == "again" else reason_for(one, self.context.label(one.facet), self.now)
 
-    def _show(self, row_id: str, title: str, items: Sequence[SlateItem]) -> None:
-        if items:
-            self.rows.append(Row(row_id, title, [replace(item, rank=rank) for rank, item in enumerate(items, start=1)]))
-            self._shown += [item.candidate.item_id for item in items]
+    def _show(self, row_id: str, title: str, slate: Slate) -> None:
+        if slate.items:
+            self.rows.append(Row(row_id, title, slate))
+            self._shown += [item.candidate.item_id for item in slate.items]

@@ -1,35 +1,45 @@
 """One request: who asks, how fresh their taste is, what is found, in which order, why."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+import numpy as np
+import numpy.typing as npt
+
 from app.db import Connection
+from app.db.finding import Found, dress, find
 from app.db.question import Question
 from app.db.retrieval import retrieve
-from app.db.searches import BLOCK
+from app.db.searches import BLOCK, N_RANKED
+from app.learn.second_stage import SecondStage
 from app.recommend.context import Context, find_context
 from app.recommend.effort import search_for
 from app.recommend.explain import reason_for, source_of, sources_of
-from app.recommend.select import Selection, select
+from app.recommend.rank import rank
+from app.recommend.rankers import Rankers
+from app.recommend.select import One, Selection, select
 from app.types import Candidate, Filters, Server, Slate, SlateItem
 
 
 def recommend(
     connection: Connection, server: Server, user: str, filters: Filters, *,
     limit: int, offset: int, explain: bool, now: datetime, slate_id: UUID, selection: Selection | None = None,
+    rankers: Rankers[SecondStage] | None = None,
 ) -> Slate:  # fmt: skip
     """Raises UnknownUser, UserDisabled and UnknownLibrary. Reads only."""
     context = find_context(connection, server, user, filters.library_id, now)
     return slate_for(
         connection, server, context, filters, limit=limit, offset=offset, explain=explain, now=now, slate_id=slate_id,
-        selection=Selection.of(server) if selection is None else selection,
+        selection=Selection.of(server) if selection is None else selection, rankers=rankers,
     )  # fmt: skip
 
 
 def slate_for(
     connection: Connection, server: Server, context: Context, filters: Filters, *,
     limit: int, offset: int, explain: bool, now: datetime, slate_id: UUID, selection: Selection,
+    rankers: Rankers[SecondStage] | None = None,
 ) -> Slate:  # fmt: skip
     """The slate of somebody who is known already."""
     asker = context.asker
@@ -37,31 +47,88 @@ def slate_for(
         asker, filters, search_for(asker, context.kinds), now, explain, selection.needs_vectors,
         context.kinds, context.given, context.evidence, len(context.labels),
     )  # fmt: skip
-    candidates = _page(connection, server, question, selection, context.shares, offset, limit)
+    is_rankable = question.is_personal and "collab" in context.kinds and asker.ranker_id is not None
+    ranker = rankers.of(server.id, asker.ranker_id) if rankers is not None and is_rankable else None
+    request = _Request(connection, server, question, selection, context, offset, limit)
+    page = request.fused() if ranker is None else request.in_order_of(*ranker)
     search = question.search
+    degraded = {"no_text_space": asker.space is None, "no_ranker": rankers is not None and is_rankable and ranker is None}
     return Slate(
         id=slate_id,
         user_id=asker.viewer.user_id,
-        source=source_of(search, candidates),
-        degraded=("no_text_space",) if asker.space is None else (),
+        source=source_of(search, page.candidates),
+        degraded=tuple(name for name, is_so in degraded.items() if is_so),
         space_ids=() if search == "popular" else tuple(space.id for space in question.spaces),
         items=[
-            SlateItem(one, rank, one.score, sources_of(search, one), reason_for(one, context.label(one.facet), now) if explain else "")
-            for rank, one in enumerate(candidates, start=offset + 1)
+            SlateItem(one, place, one.score, sources_of(search, one), reason_for(one, context.label(one.facet), now) if explain else "")
+            for place, one in enumerate(page.candidates, start=offset + 1)
         ],
-        next_offset=offset + limit if len(candidates) == limit else None,
+        next_offset=offset + limit if page.is_full else None,
+        model_id=page.model_id,
+        features=page.features,
     )
 
 
-def _page(
-    connection: Connection, server: Server, question: Question, selection: Selection, shares: Sequence[float], offset: int, limit: int
-) -> list[Candidate]:  # fmt: skip
+@dataclass(frozen=True)
+class _Page:
+    """`features` (n_candidates, n_features): as the ranker `model_id` saw them."""
+
+    candidates: Sequence[Candidate]
+    is_full: bool
+    model_id: int | None = None
+    features: npt.NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class _Request:
     """Whole blocks are found and put in order, each by itself, and the page is cut from them."""
-    first, last = offset // BLOCK * BLOCK, -(-(offset + limit) // BLOCK) * BLOCK
-    found = retrieve(connection, server, question, first=first, last=last)
-    if question.search == "near" and first + len(found) < offset + limit:
-        # The index's scan ended before enough eligible items were met.
-        found = retrieve(connection, server, question.exactly(), first=first, last=last)
-    blocks = [found[start : start + BLOCK] for start in range(0, len(found), BLOCK)]
-    ordered = [one for block in blocks for one in select(block, selection, question.now, shares)]
-    return ordered[offset - first : offset - first + limit]
+
+    connection: Connection
+    server: Server
+    question: Question
+    selection: Selection
+    context: Context
+    offset: int
+    limit: int
+
+    def fused(self) -> _Page:
+        """By the sum of what each space says."""
+        first, last = self._blocks(BLOCK)
+        found = retrieve(self.connection, self.server, self.question, first=first, last=last)
+        if self._is_short(first + len(found)):
+            found = retrieve(self.connection, self.server, self.question.exactly(), first=first, last=last)
+        ordered: list[Candidate] = []
+        n_wanted = self.offset - first + self.limit
+        for start in range(0, len(found), BLOCK):
+            ordered += self._select(found[start : start + BLOCK], max(n_wanted - start, 0))
+        candidates = ordered[self.offset - first : n_wanted]
+        return _Page(candidates, len(candidates) == self.limit)
+
+    def in_order_of(self, model_id: int, stage: SecondStage) -> _Page:
+        """More is found, and less of it dressed."""
+        first, last = self._blocks(N_RANKED)
+        recent_ids, n_watched = self.context.recent
+        found = find(self.connection, self.server, self.question, recent_ids, first=first, last=last)
+        if self._is_short(first + len(found)):
+            found = find(self.connection, self.server, self.question.exactly(), recent_ids, first=first, last=last)
+        ordered: list[Found] = []
+        features: dict[int, npt.NDArray[np.float32]] = {}
+        n_wanted = self.offset - first + self.limit
+        for start in range(0, len(found), N_RANKED):
+            block, worth, seen = rank(stage, found[start : start + N_RANKED], recent_ids, n_watched, self.question.now)
+            features |= dict(zip((one.item_id for one in block), seen, strict=True))
+            ordered += self._select(block, max(n_wanted - start, 0), worth)
+        chosen = ordered[self.offset - first : n_wanted]
+        candidates = dress(self.connection, self.server, self.question, chosen) if chosen else []
+        shown = np.array([features[one.item_id] for one in candidates], dtype=np.float32)
+        return _Page(candidates, len(chosen) == self.limit, model_id, shown)
+
+    def _blocks(self, size: int) -> tuple[int, int]:
+        return self.offset // size * size, -(-(self.offset + self.limit) // size) * size
+
+    def _is_short(self, n_found: int) -> bool:
+        """The index's scan ended before enough eligible items were met."""
+        return self.question.search == "near" and n_found < self.offset + self.limit
+
+    def _select(self, block: Sequence[One], n: int, worth: Sequence[float] | None = None) -> list[One]:
+        return select(block, self.selection, self.question.now, self.context.shares, n, worth)

@@ -5,16 +5,18 @@ greatest similarity to what was chosen before, is highest. A facet that has had 
 `balance` for each place it lacks (calibration, Steck 2018). A franchise or a genre that has its share waits behind everything else.
 """
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from app.db.finding import Found
 from app.db.searches import MAX_FACETS
 from app.types import Candidate, Server
 
@@ -23,6 +25,7 @@ SCREEN = 20
 FRESH_HALF_LIFE_DAYS = 14.0
 
 Floats = npt.NDArray[np.float32]
+One = TypeVar("One", Candidate, Found)
 
 
 @dataclass(frozen=True)
@@ -48,30 +51,43 @@ class Selection:
         return self.variety > 0
 
 
-def select(candidates: Sequence[Candidate], selection: Selection, now: datetime, shares: Sequence[float] = ()) -> list[Candidate]:
-    """The same candidates, in the order to show them; places keep their falling scores. `shares` of the taste's facets, from the first."""
+def select(
+    candidates: Sequence[One], selection: Selection, now: datetime, shares: Sequence[float] = (), n: int | None = None,
+    worth: Sequence[float] | None = None,
+) -> list[One]:  # fmt: skip
+    """The same candidates, or the first `n`, in the order to show them; places keep their falling scores. `shares` of the taste's facets,
+    from the first; `worth`: own scores in place of theirs."""
     if not candidates:
         return []
-    scores = np.array([one.own_score + selection.freshness * _newness(one, now) for one in candidates], dtype=np.float32)
+    worth = [one.own_score for one in candidates] if worth is None else worth
+    own = [value + selection.freshness * _newness(one, now) for one, value in zip(candidates, worth, strict=True)]
+    scores = np.array(own, dtype=np.float32)
     franchises, genres = [franchise_of(one.name) for one in candidates], [one.genres for one in candidates]
     # What the household brought stands for no interest of this person's.
     facets = [one.facet - 1 if one.is_near and one.facet is not None else -1 for one in candidates]
-    order = vary(scores, _vectors(candidates), franchises, genres, selection, facets, shares[:MAX_FACETS])
-    return [replace(candidates[chosen], score=place.score) for chosen, place in zip(order, candidates, strict=True)]
+    order = vary(scores, _vectors(candidates), franchises, genres, selection, facets, shares[:MAX_FACETS], n)
+    falling = sorted((one.score for one in candidates), reverse=True)
+    return [_told(candidates[chosen], score, worth[chosen]) for chosen, score in zip(order, falling, strict=False)]
+
+
+def _told(one: One, score: float, own_score: float) -> One:
+    if isinstance(one, Found):
+        return one._replace(score=score, own_score=own_score)
+    return replace(one, score=score, own_score=own_score)
 
 
 def vary(
     scores: Floats, vectors: Floats, franchises: Sequence[str], genres: Sequence[Sequence[str]], selection: Selection,
-    facets: Sequence[int] = (), shares: Sequence[float] = (),
+    facets: Sequence[int] = (), shares: Sequence[float] = (), n: int | None = None,
 ) -> list[int]:  # fmt: skip
-    """A permutation of the candidates: scores (n,), unit vectors (n, d) or (n, 0) where similarity is no matter, each
+    """A permutation of the candidates, or its first `n`: scores (n,), unit vectors (n, d) or (n, 0) where similarity is no matter, each
     one's facet from 0 (-1: none), and the facets' shares of the taste."""
     nearest = np.zeros(len(scores), dtype=np.float32)
     balance = _Balance(facets, shares, selection.balance)
     is_left = np.ones(len(scores), dtype=bool)
     caps = _Caps(franchises, genres, selection)
     order: list[int] = []
-    while len(order) < len(scores):
+    while len(order) < min(len(scores), n if n is not None else len(scores)):
         caps.turn(len(order))
         ranks = np.where(is_left, scores - selection.variety * nearest + balance.gains(), -np.inf)
         open_ranks = np.where(caps.is_open, ranks, -np.inf)
@@ -139,23 +155,25 @@ ARTICLE = re.compile(r"^(?:the|a|an|der|die|das|le|la|les|el|il)\s+")
 SUBTITLE = re.compile(r"\s*[:(]\s*|\s+[-\u2013]\s+|,\s*(?=(?:part|chapter|vol|episode|the|a|an|\d)\b)")
 
 
+# The best known titles are in every list.
+@functools.lru_cache(maxsize=16_384)
 def franchise_of(name: str) -> str:
     """What titles of one series of films have in common, by their names alone: "Alien" and "Alien 3", "Star Trek: First Contact"."""
     head = ARTICLE.sub("", SUBTITLE.split(name.casefold().strip(), maxsplit=1)[0])
     return NUMBERED.sub("", head).strip() or head
 
 
-def _newness(candidate: Candidate, now: datetime) -> float:
+def _newness(candidate: Candidate | Found, now: datetime) -> float:
     """1 at the moment it was added, half of it after FRESH_HALF_LIFE_DAYS."""
     if candidate.added_at is None:
         return 0.0
     return float(2 ** (-max((now - candidate.added_at).total_seconds(), 0) / 86_400 / FRESH_HALF_LIFE_DAYS))
 
 
-def _vectors(candidates: Sequence[Candidate]) -> Floats:
+def _vectors(candidates: Sequence[Candidate] | Sequence[Found]) -> Floats:
     """Unit rows; zeros for what has no vector."""
+    nothing = bytes(next((len(one.vector) for one in candidates if one.vector is not None), 4))
+    joined = b"".join(one.vector or nothing for one in candidates)
     # The number of dimensions and a reserved word, two bytes each, come first.
-    rows: list[Any] = [None if one.vector is None else np.frombuffer(one.vector, dtype=">f2", offset=4) for one in candidates]
-    dimension = next((len(row) for row in rows if row is not None), 0)
-    filled = np.array([np.zeros(dimension) if row is None else row for row in rows], dtype=np.float32).reshape(len(rows), dimension)
-    return np.asarray(filled / np.maximum(np.linalg.norm(filled, axis=1, keepdims=True), 1e-6), dtype=np.float32)
+    rows = np.frombuffer(joined, dtype=">f2").reshape(len(candidates), -1)[:, 2:].astype(np.float32)
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6), dtype=np.float32)

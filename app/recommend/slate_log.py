@@ -1,7 +1,10 @@
 """Writes served slates after the answer, in batches, from a thread of its own: no request waits for it."""
 
+import hashlib
 import queue
 import threading
+from dataclasses import replace
+from uuid import UUID
 
 import structlog
 
@@ -16,10 +19,13 @@ WRITE_EVERY_SECONDS = 1.0
 
 
 class SlateLog:
-    """Keeps the newest slates in memory until they are written; drops them, counted, rather than hold up an answer."""
+    """Keeps the newest slates in memory until they are written; drops them, counted, rather than hold up an answer.
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    `share` of the answers are logged, `features_share` of those with their features.
+    """
+
+    def __init__(self, engine: Engine, share: float, features_share: float) -> None:
+        self._engine, self._share, self._features_share = engine, share, features_share
         self._waiting: queue.Queue[ServedSlate] = queue.Queue(MAX_WAITING)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="slate-log", daemon=True)
@@ -34,6 +40,11 @@ class SlateLog:
         self._thread.join(timeout=5)
 
     def add(self, served: ServedSlate) -> None:
+        place, place_of_features = _places(served.slate.id)
+        if place >= self._share:
+            return
+        if place_of_features >= self._features_share:
+            served = replace(served, slate=replace(served.slate, features=None))
         try:
             self._waiting.put_nowait(served)
         except queue.Full:
@@ -62,3 +73,9 @@ class SlateLog:
             except queue.Empty:
                 break
         return batch
+
+
+def _places(slate_id: UUID) -> tuple[float, float]:
+    """Two numbers in [0, 1) that follow from the id alone: all rows of a page, and all who ask again, agree on what is sampled."""
+    digest = hashlib.sha256(slate_id.bytes).digest()
+    return int.from_bytes(digest[:6]) / 2**48, int.from_bytes(digest[6:12]) / 2**48

@@ -64,7 +64,9 @@ def _labelled(recipe: Recipe, user_id: int, version: int, taste: Taste, traits: 
     ]
     # Where there are no facets weights say what part of the taste each item is.
     weights = taste.weights if recipe.max_facets or taste.vector is None else taste.weights / np.float32(taste.length)
-    return UserTaste(user_id, version, recipe.name, taste.vector, taste.heaviest, weights, taste.n_items, taste.due_at, facets)
+    return UserTaste(
+        user_id, version, recipe.name, taste.vector, taste.heaviest, weights, taste.n_items, taste.due_at, facets, taste.recent
+    )
 
 
 def label_whole(connection: Connection, server_id: int, taste: UserTaste) -> str | None:

@@ -42,6 +42,9 @@ class History:
             columns[name] = rows[name] != 0 if name in flags else rows[name].astype(np.float64)
         return cls(**columns)
 
+    def rows(self, chosen: "slice | npt.NDArray[Any]") -> "History":
+        return History(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
+
     def age_days(self, now: float) -> Floats:
         """NaN where no time is known."""
         return np.maximum(now - self.last_at, 0) / DAY

@@ -1,7 +1,7 @@
 """A taste: the weighted sum of what a user's items add to it, at unit length, and the interests inside it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,8 @@ from app.taste.recipes import Recipe
 MAX_HEAVIEST = 50
 # What a facet is named, explained and shown by; writing more of them is what a recomputation costs most.
 MAX_OF_INTEREST = 20
+# What a ranker looks at.
+MAX_RECENT = 30
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -32,7 +34,7 @@ class Interest:
 @dataclass(frozen=True)
 class Taste:
     """`vector` is None where nothing positive is known; `length` is what it had before it was brought to one. `heaviest`: items by falling
-    weight, all positive. `due_at`: seconds since 1970."""
+    weight, all positive. `due_at`: seconds since 1970. `recent`: the latest items that were watched, newest first."""
 
     vector: Floats | None
     heaviest: Ints
@@ -41,6 +43,7 @@ class Taste:
     due_at: float | None
     interests: Sequence[Interest]
     length: float = 1.0
+    recent: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
 
 def taste_of(recipe: Recipe, history: History, vectors: Floats, positions: Ints, now: float) -> Taste:
@@ -59,7 +62,26 @@ def taste_of(recipe: Recipe, history: History, vectors: Floats, positions: Ints,
         drawing = np.flatnonzero(draws)
         drawing = drawing[np.lexsort((history.item_ids[drawing], -weights[drawing]))]
         interests = _interests(history.item_ids[drawing], weights[drawing].astype(np.float32), vectors, positions[drawing])
-    return Taste(vector, history.item_ids[heaviest], weights[heaviest].astype(np.float32), len(history.item_ids), due_at, interests, length)
+    if vector is not None and recipe.long_term is not None:
+        interests = _long_term(recipe.long_term.weigh(history, now)[0], vectors, positions)
+    n_items, recent = len(history.item_ids), _recent(recipe, history, weights)
+    return Taste(vector, history.item_ids[heaviest], weights[heaviest].astype(np.float32), n_items, due_at, interests, length, recent)
+
+
+def _long_term(weights: npt.NDArray[np.float64], vectors: Floats, positions: Ints) -> list[Interest]:
+    """The one facet of a taste in a space learned from behaviour: named and shown by nothing."""
+    says = positions >= 0
+    total = weights[says].astype(np.float32) @ vectors[positions[says]]
+    length, nothing = float(np.linalg.norm(total)), np.zeros(0, dtype=np.int64)
+    return [Interest(total / length, nothing, nothing.astype(np.float32), 1.0)] if length > 1e-6 else []
+
+
+def _recent(recipe: Recipe, history: History, weights: npt.NDArray[np.float64]) -> Ints:
+    if recipe.newest_first is None:
+        return np.zeros(0, dtype=np.int64)
+    newest_first = recipe.newest_first(history)
+    counts = history.is_seen[newest_first] & (weights[newest_first] > 0)
+    return history.item_ids[newest_first[counts][:MAX_RECENT]]
 
 
 def _interests(item_ids: Ints, weights: Floats, vectors: Floats, positions: Ints) -> list[Interest]:

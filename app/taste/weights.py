@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
+import numpy.typing as npt
 from annotated_types import Ge, Le
 
 from app.learn.events import recency
@@ -99,7 +100,7 @@ class PalateWeights:
         """k is counted over what was watched, newest first: by time, then by order; what has neither came before, nobody knows in which
         order, and shares what is left evenly."""
         at, order = self.moments(history)
-        newest_first = np.lexsort((-history.item_ids, -before_all(order), -before_all(at)))
+        newest_first = self.newest_first(history)
         n_unordered = int((np.isnan(at) & np.isnan(order)).sum())
         placed = np.empty(len(newest_first))
         placed[newest_first[::-1]] = recency(len(newest_first), n_unordered, self.order_decay)
@@ -107,6 +108,11 @@ class PalateWeights:
         oldest = np.nanmax(age_days) if np.isfinite(age_days).any() else 0.0
         aged = np.exp2(-np.where(np.isnan(age_days), oldest, age_days) / self.half_life_days)
         return np.asarray(placed * aged)
+
+    def newest_first(self, history: History) -> npt.NDArray[np.int64]:
+        """Positions in the history."""
+        at, order = self.moments(history)
+        return np.lexsort((-history.item_ids, -before_all(order), -before_all(at)))
 
     def moments(self, history: History) -> tuple[Floats, Floats]:
         """(time, order) of each item among the others, NaN where unknown."""

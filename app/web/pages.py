@@ -136,7 +136,7 @@ def _read(request: Request, digest: bytes | None, wanted: Wanted) -> View:
         raise MissingKey
     with request.app.state.serve.begin() as connection:
         key = authorise(connection, request, digest, "read")
-        return read_view(connection, key, wanted, datetime.now(UTC))
+        return read_view(connection, key, wanted, datetime.now(UTC), request.app.state.rankers)
 
 
 def _passing(error: DBAPIError | PoolTimeout) -> PalateError:

@@ -9,8 +9,10 @@ from typing import Literal
 from app.db import Connection
 from app.db.servers import UserSummary, Watched, list_servers, list_users, recent_history
 from app.errors import PalateError, UnknownServer, UnknownUser
+from app.learn.second_stage import SecondStage
 from app.recommend.interests import Interest, interests
 from app.recommend.pipeline import recommend
+from app.recommend.rankers import Rankers
 from app.types import Filters, Key, Server, Slate
 
 N_SUGGESTED = 20
@@ -51,17 +53,17 @@ class View:
     problem: PalateError | None = None
 
 
-def read_view(connection: Connection, key: Key, wanted: Wanted, now: datetime) -> View:
+def read_view(connection: Connection, key: Key, wanted: Wanted, now: datetime, rankers: Rankers[SecondStage]) -> View:
     """What can be shown of what is wanted; what stood in the way is in `problem`."""
     view = View(servers=list_servers(connection, key.server_id))
     try:
-        _fill(connection, view, wanted, now)
+        _fill(connection, view, wanted, now, rankers)
     except PalateError as error:
         view.problem = error
     return view
 
 
-def _fill(connection: Connection, view: View, wanted: Wanted, now: datetime) -> None:
+def _fill(connection: Connection, view: View, wanted: Wanted, now: datetime, rankers: Rankers[SecondStage]) -> None:
     _check(wanted)
     view.type = SHOWN[wanted.type]
     view.server = _chosen_server(view.servers, wanted.server_id)
@@ -75,7 +77,16 @@ def _fill(connection: Connection, view: View, wanted: Wanted, now: datetime) -> 
     filters = Filters(kind=None if view.type == "all" else view.type)
     # Not logged as served: who looks here is rarely the one whom the slate is for.
     view.slate = recommend(
-        connection, view.server, user, filters, limit=N_SUGGESTED, offset=0, explain=True, now=now, slate_id=uuid.uuid4()
+        connection,
+        view.server,
+        user,
+        filters,
+        limit=N_SUGGESTED,
+        offset=0,
+        explain=True,
+        now=now,
+        slate_id=uuid.uuid4(),
+        rankers=rankers,
     )
     view.interests = interests(connection, view.server, user, now).facets
     view.history = recent_history(connection, view.server.id, user, N_WATCHED)

@@ -14,7 +14,8 @@ from app.connect.importing import Import, run_import
 from app.connect.movielens import read_movielens
 from app.db import Engine
 from app.errors import BadInput
-from app.types import EntryRow, Server, unseen
+from app.ingest_types import EntryRow
+from app.types import Server, unseen
 
 MOVIES = ["1::Toy Story (1995)::Animation|Children's|Comedy", "2::Matrix, The (1999)::Action", "3::Amélie (2001)::Romance"]
 RATINGS = ["1::1::5::978300760", "1::2::3::978302109", "2::3::1::978301968"]

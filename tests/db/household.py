@@ -11,7 +11,7 @@ from sqlalchemy import text
 from app.connect.bodies import ITEMS, PLAYS, SIGNALS, USERS
 from app.db import Connection, Engine, ingest
 from app.db.erase import erase_user
-from app.types import IngestOutcome, Rejection
+from app.ingest_types import IngestOutcome, Rejection
 
 Body = dict[str, Any]
 DAY_ONE = datetime(2026, 1, 1, 20, tzinfo=UTC)

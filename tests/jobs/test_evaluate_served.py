@@ -11,6 +11,7 @@ import pytest
 from app.db import Engine
 from app.db.engine import serving_engine, working_engine
 from app.db.scratch import scratch_database
+from app.learn import two_tower
 from app.learn.collaborative import NextItem
 from app.learn.events import Task
 from app.learn.next_item import Parameters
@@ -18,10 +19,12 @@ from app.types import Server, unseen
 from jobs.evaluate import compare
 from jobs.evaluate_served import SERVED, Served, served_recommenders
 from jobs.evaluation_data import Library, read_server_events
+from jobs.past import Learning
 from migrations.migrate import migrate
 from tests.learn.invented import case_of, two_tastes
 
 PARAMETERS = Parameters(rank=6)
+TOWERS = two_tower.Parameters(dimension=8, n_before=8, n_moments=6, n_stretches=2, batch=20, n_epochs=4, min_steps=60, n_drawn=20)
 N_ITEMS = 40
 
 
@@ -52,7 +55,7 @@ def task() -> Task:
 
 
 def served(name: str, engines: tuple[Engine, Engine], library: Library) -> Served:
-    found = served_recommenders(*engines, PARAMETERS)[name]("last-tenth", library)
+    found = served_recommenders(*engines, Learning(PARAMETERS, TOWERS))[name]("last-tenth", library)
     assert isinstance(found, Served)
     return found
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -11,9 +11,11 @@ from app.db import Engine, spaces
 from app.db.engine import working_engine
 from app.db.events import LearningState, learning_state
 from app.db.servers import put_server
+from app.db.watch_through import CountState
 from jobs import worker
-from jobs.worker import Worker, is_learning_due
+from jobs.worker import Worker, is_learning_due, is_nightly_due
 from migrations.migrate import migrate
+from tests.db.shown import Shown
 from tests.jobs.town import Town
 
 NOON, NIGHT = datetime(2026, 5, 1, 12, tzinfo=UTC), datetime(2026, 5, 1, 3, tzinfo=UTC)
@@ -46,6 +48,31 @@ def test_when_learning_is_due(state: LearningState, now: datetime, is_due: bool)
     assert is_learning_due(state, now) is is_due
 
 
+TWO_DAYS_AGO, YESTERDAY = date(2026, 4, 29), date(2026, 4, 30)
+
+
+@pytest.mark.parametrize(
+    ("counted_on", "last_on", "hours_ago", "now", "is_due"),
+    [
+        # At night, and once.
+        (None, None, None, NIGHT, True),
+        (YESTERDAY, TWO_DAYS_AGO, 24, NIGHT, True),
+        (YESTERDAY, TWO_DAYS_AGO, 1, NIGHT, False),
+        # By day only where a night was missed.
+        (None, None, None, NOON, False),
+        (TWO_DAYS_AGO, TWO_DAYS_AGO, None, NOON, False),
+        (None, TWO_DAYS_AGO, None, NOON, True),
+        (date(2026, 4, 1), TWO_DAYS_AGO, None, NOON, True),
+        (date(2026, 4, 1), TWO_DAYS_AGO, 9, NOON, False),
+    ],
+)
+def test_when_the_nightly_jobs_are_due(
+    counted_on: date | None, last_on: date | None, hours_ago: float | None, now: datetime, is_due: bool
+) -> None:
+    done_at = None if hours_ago is None else now - timedelta(hours=hours_ago)
+    assert is_nightly_due(CountState(counted_on, last_on, last_on), done_at, now) is is_due
+
+
 @pytest.fixture
 def alone(empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     """A database of its own: the worker looks after every server that there is."""
@@ -62,7 +89,7 @@ def test_a_server_where_enough_was_watched_is_learned_from_once(alone: Engine, n
     with alone.begin() as connection:
         server, _ = put_server(connection, "home", "Home", "api", {})
     town = Town(alone, server, now)
-    working = Worker(alone, "no-such-model")
+    working = Worker(alone, "no-such-model", 90)
     working.look()
     with alone.begin() as connection:
         first = spaces.live_space(connection, server.id, "collab")
@@ -73,7 +100,7 @@ def test_a_server_where_enough_was_watched_is_learned_from_once(alone: Engine, n
     with alone.begin() as connection:
         assert learning_state(connection, server.id, 1000).people != state.people
     # Something is new, and it is not yet time.
-    Worker(alone, "no-such-model").look()
+    Worker(alone, "no-such-model", 90).look()
     with alone.begin() as connection:
         assert spaces.live_space(connection, server.id, "collab") == first
 
@@ -83,7 +110,7 @@ def test_the_time_that_a_job_takes_does_not_put_off_the_next_look(alone: Engine,
     with alone.begin() as connection:
         server, _ = put_server(connection, "home", "Home", "api", {})
     Town(alone, server, now)
-    working = Worker(alone, "no-such-model")
+    working = Worker(alone, "no-such-model", 90)
     started = time.monotonic()
     working.look()
     assert 0 < working.worked_seconds < time.monotonic() - started
@@ -100,7 +127,23 @@ def test_what_failed_is_not_tried_at_each_look(alone: Engine, now: datetime, mon
         server, _ = put_server(connection, "home", "Home", "api", {})
         put_server(connection, "other", "Other", "api", {"preset": "streamystats"})
     Town(alone, server, now)
-    working = Worker(alone, "no-such-model")
+    working = Worker(alone, "no-such-model", 90)
     working.look()
     working.look()
     assert tried == [("learn", "home")]
+
+
+def test_a_missed_night_is_made_up_for_once(alone: Engine, now: datetime) -> None:
+    with alone.begin() as connection:
+        server, _ = put_server(connection, "home", "Home", "api", {})
+    town, shown = Town(alone, server, now), Shown(alone, server)
+    for days_ago in (100, 4):
+        shown.show("new", now - timedelta(days=days_ago), "f1")
+    town.watch("new", "f1", 3)
+    working = Worker(alone, "no-such-model", 90)
+    working.look()
+    assert shown.rows("watch_through", "source, n_shown, n_watched") == [("any", 1, 1), ("text", 1, 1)]
+    assert len(shown.rows("slates", "id")) == 1
+    shown.show("new", now - timedelta(days=5), "f2")
+    working.look()
+    assert len(shown.rows("watch_through", "day")) == 2

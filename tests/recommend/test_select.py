@@ -50,7 +50,8 @@ def candidate(
         item_id=number, external_id=f"i{number}", kind="movie", name=name or f"{chr(97 + number % 26) * 3} of {chr(97 + number // 26)}",
         year=None, genres=[], community_rating=None, runtime_seconds=None, images={}, provider_ids={},
         added_at=None if days_old is None else NOW - timedelta(days=days_old), similarity=score, nearest=None, own_score=score, score=score,
-        facet=None, collab=None, is_near=True, is_collab=False, is_popular=False, is_titled=False, vector=sent, n_others=None,
+        facet=None, collab=None, two_tower=None, is_near=True, is_collab=False, is_two_tower=False,
+        is_popular=False, is_titled=False, vector=sent, n_others=None,
         n_lately=None, based_on=(),
     )  # fmt: skip
 

@@ -169,7 +169,7 @@ class World:
         """Every column of every taste of the server, vectors as the bytes that PostgreSQL sends."""
         sql = """
             SELECT server_id, user_id, space_id, facet, halfvec_send(taste) AS taste, item_ids, item_weights, n_items, engagement_version,
-                   computed_at, due_at, recipe, label, share
+                   computed_at, due_at, recipe, label, share, recent_ids
             FROM tastes WHERE server_id = :server_id ORDER BY user_id, space_id, facet
         """
         with self.engine.begin() as connection:

@@ -12,8 +12,9 @@ from fastapi.testclient import TestClient
 from app.db import Engine
 from app.db.ingest import ingest_users
 from app.db.servers import create_key, digest_of, revoke_key
+from app.ingest_types import UserRow
 from app.secrets import new_key
-from app.types import Scope, Server, UserRow
+from app.types import Scope, Server
 from app.web.session import COOKIE
 
 LINK = re.compile(r'<a id="([^"]+)" href="([^"]+)"')

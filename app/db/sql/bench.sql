@@ -52,3 +52,6 @@ DELETE FROM users WHERE server_id = :server_id;
 UPDATE engagement
 SET last_order = nullif(last_order, -1), rating = nullif(rating, 'NaN')
 WHERE server_id = :server_id AND (last_order < 0 OR rating = 'NaN');
+
+-- name: forget_models
+DELETE FROM models WHERE server_id = :server_id;

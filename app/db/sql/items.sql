@@ -220,3 +220,14 @@ SELECT i.id, e.body
 FROM items i
 JOIN entries e ON e.server_id = i.server_id AND e.id = i.entry_id
 WHERE i.server_id = :server_id AND i.id = ANY (CAST(:item_ids AS bigint[])) AND e.body IS NOT NULL;
+
+-- name: read_descriptions
+-- What a ranker may know of an item; `people` by name, the first first.
+SELECT i.id, i.kind = 'series' AS is_series, i.year, i.community_rating, i.vote_count, i.runtime_seconds,
+       extract(epoch FROM i.added_at)::float8 AS added_at, i.genre_keys, i.prior, i.popularity, i.is_available,
+       ARRAY(SELECT p.body->>'name' FROM jsonb_array_elements(CASE jsonb_typeof(e.body->'people') WHEN 'array' THEN e.body->'people' ELSE '[]' END)
+             WITH ORDINALITY AS p (body, number) ORDER BY p.number) AS people
+FROM items i
+LEFT JOIN entries e ON e.server_id = i.server_id AND e.id = i.entry_id
+WHERE i.server_id = :server_id
+ORDER BY i.id;

@@ -2,13 +2,14 @@
 SELECT u.id AS user_id, u.name, u.is_disabled, u.is_opted_out, u.engagement_version, u.has_all_libraries,
        ARRAY(SELECT l.library_id FROM user_libraries l WHERE l.server_id = :server_id AND l.user_id = u.id) AS library_ids,
        u.max_parental_age, u.blocked_tags, u.allowed_tags, live.spaces,
-       (SELECT l.id FROM libraries l WHERE l.server_id = :server_id AND l.external_id = :library) AS wanted_library_id
+       (SELECT l.id FROM libraries l WHERE l.server_id = :server_id AND l.external_id = :library) AS wanted_library_id,
+       (SELECT m.id FROM models m WHERE m.server_id = :server_id AND m.kind = 'ranker' AND m.status = 'live') AS ranker_id
 FROM users u
 CROSS JOIN LATERAL (
     SELECT jsonb_agg(jsonb_build_object(
                'id', s.id, 'kind', s.kind, 'shelf', s.shelf, 'dimension', s.dimension, 'strength', coalesce((s.card->>'strength')::float8, 1),
                'version', t.engagement_version, 'recipe', t.recipe, 'due_at', extract(epoch FROM t.due_at),
-               'is_known', t.taste IS NOT NULL, 'n_positive', cardinality(t.item_ids),
+               'is_known', t.taste IS NOT NULL, 'n_positive', cardinality(t.item_ids), 'recent_ids', t.recent_ids, 'n_items', t.n_items,
                'labels', facets.labels, 'shares', facets.shares) ORDER BY s.kind) AS spaces
     FROM spaces s
     LEFT JOIN tastes t ON t.server_id = :server_id AND t.user_id = u.id AND t.space_id = s.id AND t.facet = 0

@@ -14,25 +14,27 @@ INSERT INTO staged_labels
 SELECT * FROM unnest(CAST(:user_ids AS bigint[]), CAST(:facets AS int[]), CAST(:labels AS text[]));
 
 -- name: write_tastes
--- A taste computed from older engagement never replaces one from newer.
-INSERT INTO tastes AS t (server_id, user_id, space_id, facet, taste, item_ids, item_weights, n_items, engagement_version, computed_at, due_at,
-                         recipe, label, share)
-SELECT :server_id, s.user_id, :space_id, s.facet, CASE WHEN s.has_taste = 1 THEN s.taste END,
-       coalesce(h.item_ids, '{}'), coalesce(h.item_weights, '{}'), s.n_items, s.engagement_version, :now,
-       to_timestamp(nullif(s.due_at, 'NaN')), :recipe, l.label, s.share
-FROM staged_tastes s
-LEFT JOIN (
+-- A taste computed from older engagement never replaces one from newer. Facet -1 of what is staged: the latest titles.
+WITH heaviest AS MATERIALIZED (
     SELECT user_id, facet, array_agg(item_id ORDER BY weight DESC, item_id) AS item_ids,
            array_agg(weight ORDER BY weight DESC, item_id) AS item_weights
     FROM staged_heaviest
     GROUP BY user_id, facet
-) AS h USING (user_id, facet)
-LEFT JOIN staged_labels l USING (user_id, facet)
+)
+INSERT INTO tastes AS t (server_id, user_id, space_id, facet, taste, item_ids, item_weights, n_items, engagement_version, computed_at, due_at,
+                         recipe, label, share, recent_ids)
+SELECT :server_id, s.user_id, :space_id, s.facet, CASE WHEN s.has_taste = 1 THEN s.taste END,
+       coalesce(h.item_ids, '{}'), coalesce(h.item_weights, '{}'), s.n_items, s.engagement_version, :now,
+       to_timestamp(nullif(s.due_at, 'NaN')), :recipe, l.label, s.share, coalesce(r.item_ids, '{}')
+FROM staged_tastes s
+LEFT JOIN heaviest h USING (user_id, facet)
+LEFT JOIN heaviest r ON r.user_id = s.user_id AND r.facet = -1 AND s.facet = 0
+LEFT JOIN staged_labels l ON l.user_id = s.user_id AND l.facet = s.facet
 ORDER BY s.user_id, s.facet
 ON CONFLICT (server_id, user_id, space_id, facet) DO UPDATE SET
     taste = excluded.taste, item_ids = excluded.item_ids, item_weights = excluded.item_weights, n_items = excluded.n_items,
     engagement_version = excluded.engagement_version, computed_at = excluded.computed_at, due_at = excluded.due_at,
-    recipe = excluded.recipe, label = excluded.label, share = excluded.share
+    recipe = excluded.recipe, label = excluded.label, share = excluded.share, recent_ids = excluded.recent_ids
 WHERE t.engagement_version <= excluded.engagement_version;
 
 -- name: drop_former_facets

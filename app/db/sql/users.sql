@@ -65,11 +65,11 @@ ON CONFLICT DO NOTHING;
 SELECT u.id FROM users u WHERE u.server_id = :server_id AND u.external_id = :user AND u.erased_at IS NULL FOR UPDATE;
 
 -- name: lock_present
--- Those of these users who are not erased, and can't be before this transaction ends.
+-- Those of these users who did not opt out and are not erased, and can't be erased before this transaction ends.
 SELECT u.server_id, u.id
 FROM users u
 WHERE (u.server_id, u.id) IN (SELECT * FROM unnest(CAST(:server_ids AS bigint[]), CAST(:user_ids AS bigint[])))
-  AND u.erased_at IS NULL
+  AND NOT u.is_opted_out AND u.erased_at IS NULL
 ORDER BY u.server_id, u.id
 FOR KEY SHARE;
 

@@ -1,0 +1,185 @@
+"""What somebody would have been offered at a moment of the past: retrieval's arithmetic in memory, on half-precision vectors as stored.
+
+Facets are left out: they move an item by a fifth of how much nearer it is to one.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_matrix
+from threadpoolctl import threadpool_limits
+
+from app.db.question import PRIOR_WEIGHT
+from app.db.retrieval import COLLAB_WEIGHT, HOUSEHOLD_WEIGHT, TWO_TOWER_WEIGHT
+from app.db.searches import N_RANKED
+from app.learn.events import Floats, Ints
+from app.learn.features import N_NEAR, N_NEAR_TEXT, N_RECENT, Listed, Nearness
+from app.taste.recipes import Recipe, Weights
+from jobs.watched import Watched
+
+Mask = npt.NDArray[np.bool_]
+
+# Scores of a batch, in memory at once: 4 bytes each, in six arrays.
+BATCH_SCORES = 2_000_000
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Of a space, at the positions of the events' items; 0 where not `is_known`. `weight`: of its scores among those of all spaces."""
+
+    history: Floats
+    target: Floats
+    is_known: Mask
+    weight: float
+
+    @classmethod
+    def none(cls, n_items: int) -> "Vectors":
+        nothing = np.zeros((n_items, 1), dtype=np.float32)
+        return cls(nothing, nothing, np.zeros(n_items, dtype=np.bool_), 0.0)
+
+    @classmethod
+    def halved(cls, history: Floats, target: Floats, is_known: Mask, weight: float) -> "Vectors":
+        """As precise as they are stored."""
+        return cls(history.astype(np.float16).astype(np.float32), target.astype(np.float16).astype(np.float32), is_known, weight)
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """What retrieval works with; what is not `is_open` is no longer in the library."""
+
+    collab: Vectors
+    two_tower: Vectors
+    text: Vectors
+    prior: Floats
+    popularity: Floats
+    is_open: Mask
+    recipe: Recipe
+    text_recipe: Recipe
+
+
+def collab_weight(strength: float) -> float:
+    return COLLAB_WEIGHT * strength
+
+
+def two_tower_weight(strength: float) -> float:
+    return TWO_TOWER_WEIGHT * strength
+
+
+def lists_of(watched: Watched, found: Retrieval, chosen: Ints) -> Iterator[tuple[Listed, int]]:
+    """Of each moment the candidates, best first as retrieval ranks them, and the place of the title that was begun: -1, not among them."""
+    size = max(16, BATCH_SCORES // max(watched.events.n_items, 1))
+    with threadpool_limits(1, user_api="blas"):
+        for start in range(0, len(chosen), size):
+            yield from _batch(watched, found, np.asarray(chosen[start : start + size]))
+
+
+@dataclass(frozen=True)
+class _Near:
+    """Scores of every item at the moments of a batch, by the taste and by its longer memory; shape (n, n_items)."""
+
+    taste: Floats
+    long_term: Floats
+
+
+def _batch(watched: Watched, found: Retrieval, chosen: Ints) -> Iterator[tuple[Listed, int]]:
+    events = watched.events
+    firsts = np.searchsorted(events.users, events.users[chosen])
+    moments = [_moment(watched, first, row) for first, row in zip(firsts.tolist(), chosen.tolist(), strict=True)]
+    watching = _weights(watched, found.recipe.weights, firsts, chosen, moments)
+    long_term = watching if found.recipe.long_term is None else _weights(watched, found.recipe.long_term, firsts, chosen, moments)
+    learned = (found.collab, found.two_tower)
+    collab, two_tower = (_Near(_scores(watching, space), _scores(long_term, space)) if space.is_known.any() else None for space in learned)
+    text = _scores(_weights(watched, found.text_recipe.weights, firsts, chosen, moments), found.text)
+    own = found.text.weight * (text + PRIOR_WEIGHT * found.prior) + HOUSEHOLD_WEIGHT * (found.popularity - found.prior)
+    for near, space in ((collab, found.collab), (two_tower, found.two_tower)):
+        own = own if near is None else own + space.weight * near.taste
+    own[:, ~found.is_open] = -np.inf
+    for row, (first, last) in enumerate(zip(firsts.tolist(), chosen.tolist(), strict=True)):
+        before = events.items[first:last]
+        own[row, before] = -np.inf
+        weights = watching[row, before].toarray().ravel()
+        seen = before[(weights > 0) & watched.history.is_seen[first:last]]
+        one = _One(watched, found, own[row], seen, last - first, moments[row])
+        place = np.flatnonzero(one.best == events.items[last])
+        rows = [None if near is None else (near.taste[row], near.long_term[row]) for near in (collab, two_tower)]
+        yield one.listed(rows[0], rows[1], text[row]), int(place[0]) if len(place) else -1
+
+
+def _moment(watched: Watched, first: int, last: int) -> float:
+    """When it was, or the latest time that is known of what came before."""
+    known = watched.begun_at[first : last + 1]
+    known = known[~np.isnan(known)]
+    at = watched.begun_at[last]
+    return float(at) if not np.isnan(at) else float(known.max()) if len(known) else 0.0
+
+
+def _weights(watched: Watched, weights: Weights, firsts: Ints, chosen: Ints, moments: Sequence[float]) -> csr_matrix:
+    """What each item of each history weighed, shape (n, n_items)."""
+    rows = np.repeat(np.arange(len(chosen)), chosen - firsts)
+    pairs = zip(firsts.tolist(), chosen.tolist(), moments, strict=True)
+    found = [weights.weigh(watched.history.rows(slice(first, last)), at)[0] for first, last, at in pairs]
+    items = [watched.events.items[first:last] for first, last in zip(firsts.tolist(), chosen.tolist(), strict=True)]
+    return csr_matrix((np.concatenate(found), (rows, np.concatenate(items))), shape=(len(chosen), watched.events.n_items))
+
+
+def _scores(weights: csr_matrix, space: Vectors) -> Floats:
+    """Of tastes at unit length, as they would have been stored."""
+    summed = np.asarray(weights @ space.history)
+    tastes = summed / np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-9)
+    return np.asarray(tastes.astype(np.float16).astype(np.float32) @ space.target.T)
+
+
+class _One:
+    """One list: `best`, its items by what retrieval gives them."""
+
+    def __init__(self, watched: Watched, found: Retrieval, own: Floats, seen: Ints, n_watched: int, at: float) -> None:
+        self._watched, self._found, self._n_watched, self._at = watched, found, n_watched, at
+        self._recent = seen[::-1][:N_RECENT]
+        self._is_open = np.isfinite(own)
+        best = np.argpartition(-own, min(N_RANKED, len(own) - 1))[:N_RANKED]
+        best = best[np.argsort(-own[best], kind="stable")]
+        self.best = best[self._is_open[best]]
+
+    def listed(self, collab: tuple[Floats, Floats] | None, two_tower: tuple[Floats, Floats] | None, text: Floats) -> Listed:
+        found = self._found
+        return Listed(
+            item_ids=self._watched.item_ids[self.best],
+            collab=self._nearness(found.collab, collab),
+            two_tower=self._nearness(found.two_tower, two_tower),
+            text=np.where(found.text.is_known[self.best], text[self.best], np.nan),
+            near_text=self._near(found.text, N_NEAR_TEXT),
+            found_by_collab=self._is_first(found.collab, None if collab is None else collab[0]),
+            found_by_two_tower=self._is_first(found.two_tower, None if two_tower is None else two_tower[0]),
+            found_by_text=self._is_first(found.text, text),
+            times_shown=np.full(len(self.best), np.nan, dtype=np.float32),
+            recent=self._watched.item_ids[self._recent],
+            n_watched=self._n_watched,
+            at=self._at if self._at > 0 else np.nan,
+        )
+
+    def _nearness(self, space: Vectors, scores: tuple[Floats, Floats] | None) -> Nearness:
+        if scores is None:
+            unknown = np.full(len(self.best), np.nan, dtype=np.float32)
+            return Nearness(unknown, unknown, np.full((len(self.best), N_NEAR), np.nan, dtype=np.float32))
+        taste, long_term = (np.where(space.is_known[self.best], one[self.best], np.nan) for one in scores)
+        return Nearness(taste, long_term, self._near(space, N_NEAR))
+
+    def _near(self, space: Vectors, n: int) -> Floats:
+        """To the latest titles."""
+        recent = self._recent[:n]
+        near = np.full((len(self.best), n), np.nan, dtype=np.float32)
+        near[:, : len(recent)] = space.target[self.best] @ space.history[recent].T
+        near[:, : len(recent)][:, ~space.is_known[recent]] = np.nan
+        near[~space.is_known[self.best]] = np.nan
+        return near
+
+    def _is_first(self, space: Vectors, scores: Floats | None) -> Floats:
+        """1 for what is among the N_RANKED best of the space."""
+        if scores is None:
+            return np.zeros(len(self.best), dtype=np.float32)
+        among = self._is_open & space.is_known
+        ranked = np.where(among, scores, -np.inf)
+        last = np.partition(ranked, -min(N_RANKED, len(ranked)))[-min(N_RANKED, len(ranked))]
+        return np.asarray((among & (ranked >= last))[self.best], dtype=np.float32)

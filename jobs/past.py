@@ -1,0 +1,120 @@
+"""A server's past as a ranker learns it: moments with their lists, made by what was known before them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from app.db import Engine, events, packs, spaces
+from app.db.descriptions import ItemDescription, describe_items
+from app.learn import next_item, two_tower
+from app.learn.events import Floats
+from app.learn.features import features_of
+from app.learn.item_facts import Description, ItemFacts, item_facts
+from app.taste.recipes import recipe_of
+from app.types import Progress, Server
+from jobs.learn_two_tower import towers_of
+from jobs.lists import Retrieval, Vectors, collab_weight, lists_of, two_tower_weight
+from jobs.memory import usual_bytes
+from jobs.moments import Moments, moments_of
+from jobs.revision import Material, Revision, text_of
+from jobs.watched import Watched, watched_in
+
+
+@dataclass(frozen=True)
+class Past:
+    """`described` stands at the positions of the events' items."""
+
+    watched: Watched
+    moments: Moments
+    retrieval: Retrieval
+    facts: ItemFacts
+    described: Sequence[Description | None]
+
+    def lists(self, chosen: npt.NDArray[np.int64]) -> Iterator[tuple[Floats, int]]:
+        """Of each moment the features of its candidates (n, n_features), and the place of the one that was begun, -1 where it is none."""
+        for listed, place in lists_of(self.watched, self.retrieval, chosen):
+            yield features_of(self.facts, listed), place
+
+    def facts_now(self) -> ItemFacts:
+        """Of all that was watched, these moments too: what a request is answered with."""
+        return item_facts(self.watched.events, self.watched.item_ids, self.described)
+
+
+@dataclass(frozen=True)
+class Learning:
+    """How the spaces learned from behaviour are learned; None: as the jobs do."""
+
+    vectors: next_item.Parameters | None = None
+    towers: two_tower.Parameters | None = None
+
+
+def read_past(engine: Engine, server: Server, now: datetime, progress: Progress, learning: Learning | None = None) -> Past:
+    """The spaces that are live, learned anew from what was watched before the moments.
+
+    Raises NothingToLearn and NotEnoughMemory, as learning them does.
+    """
+    chosen = learning or Learning()
+    with engine.begin() as connection:
+        base = packs.base_in_use(connection, server.id)
+        rows = events.read_engagement(connection, server.id)
+        live = {space.kind: space for space in spaces.live_spaces(connection, server.id)}
+        vectors = spaces.read_vectors(connection, live["text"]) if "text" in live else None
+        items = describe_items(connection, server.id)
+        bodies = events.read_bodies(connection, server.id, list(items)) if "two_tower" in live else {}
+    more = [np.array(list(items), dtype=np.int64)] + ([] if base is None else [base.item_ids])
+    more += [] if vectors is None else [vectors["item_id"]]
+    watched = watched_in(rows, np.concatenate(more))
+    moments = moments_of(watched)
+    before = watched.events.counting(moments.is_before)
+    material = Material(watched.item_ids, vectors, base, usual_bytes())
+    revision = material.learned_from(before, chosen.vectors or next_item.Parameters(), now, progress)
+    towers = None
+    if "two_tower" in live:
+        towers = towers_of(replace(watched, events=before), bodies, vectors, chosen.towers or two_tower.Parameters(), now, progress)
+    at_positions = [items.get(item_id) for item_id in watched.item_ids.tolist()]
+    described = [None if one is None else one.description for one in at_positions]
+    retrieval = _retrieval(server, revision, towers, vectors, at_positions)
+    return Past(watched, moments, retrieval, item_facts(before, watched.item_ids, described), described)
+
+
+def _retrieval(
+    server: Server, revision: Revision, towers: Revision | None, vectors: npt.NDArray[np.void] | None,
+    items: Sequence[ItemDescription | None],
+) -> Retrieval:  # fmt: skip
+    n_items, text = len(items), text_of(revision.item_ids, vectors)
+    prior, popularity, is_open = (
+        np.array([0.0 if one is None else float(getattr(one, name)) for one in items], dtype=np.float32)
+        for name in ("prior", "popularity", "is_available")
+    )
+    return Retrieval(
+        collab=_learned(revision, collab_weight(float(revision.card["strength"]))),
+        two_tower=Vectors.none(n_items) if towers is None else _learned(towers, two_tower_weight(float(towers.card.get("strength", 1.0)))),
+        text=Vectors.none(n_items) if text is None else Vectors.halved(text.vectors, text.vectors, text.is_known, 1.0),
+        prior=prior, popularity=popularity, is_open=is_open > 0,
+        recipe=recipe_of(server, "collab"), text_recipe=recipe_of(server, "text"),
+    )  # fmt: skip
+
+
+def _learned(revision: Revision, weight: float) -> Vectors:
+    found = revision.vectors
+    return Vectors.halved(found.history, found.target, found.is_kept, weight)
+
+
+def ranks_of(scores: Floats, features: Sequence[Floats], places: Sequence[int]) -> npt.NDArray[np.int64]:
+    """The rank from 0 of the title that was begun, by scores of the lists' candidates one list after the other; -1 where it is none."""
+    found = np.full(len(places), -1, dtype=np.int64)
+    start = 0
+    for number, (one, place) in enumerate(zip(features, places, strict=True)):
+        mine = scores[start : start + len(one)]
+        start += len(one)
+        if place >= 0:
+            found[number] = int((mine > mine[place]).sum() + (mine[:place] == mine[place]).sum())
+    return found
+
+
+def ndcg_at_10(ranks: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Of one relevant item a list, by its rank from 0; 0 where it was not found."""
+    return np.where((ranks >= 0) & (ranks < 10), 1 / np.log2(np.maximum(ranks, 0) + 2), 0.0)

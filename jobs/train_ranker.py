@@ -1,0 +1,250 @@
+"""Train the second stage of one server on moments of its past, compare it with what serves, and promote it unless it is worse.
+
+The moments stand in the order of time: the latest judge, those before them end the training, the others are trained on.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import structlog
+
+import app.learn
+from app.db import Engine, models
+from app.db.locks import only_one
+from app.errors import NothingToLearn, PromotionRefused
+from app.learn.dlrm import DlrmParameters, fit_dlrm
+from app.learn.events import Floats
+from app.learn.features import NAMES
+from app.learn.metrics import interval
+from app.learn.ranker import Lists, Parameters, Ranker, fit_lambdamart
+from app.learn.second_stage import SecondStage, read_second_stage
+from app.learn.skew import count_in
+from app.recommend import promotion
+from app.types import Model, Progress, Server, unseen
+from jobs.past import Learning, Past, ndcg_at_10, ranks_of, read_past
+
+log = structlog.get_logger()
+
+# Below so many lists to learn from there is nothing to tell a ranker from chance.
+MIN_LISTS = 200
+# Of the moments, those that judge and those that end the training; and no more than so many of each.
+SHARE_HELD, MAX_HELD = 0.08, 2_000
+# Of the candidates that were not chosen, how many are learned from beside the one that was, and of lists no more than memory has room for
+# (1 GB of features).
+N_OTHERS, MAX_LISTS = 60, 60_000
+N_EDGES, N_SHOWN = 10, 20
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Held:
+    """Whole lists: their features, and the place of what was begun."""
+
+    features: list[Floats]
+    places: list[int]
+
+    def as_lists(self) -> Lists:
+        """Those in which there is something to find."""
+        able = [(one, place) for one, place in zip(self.features, self.places, strict=True) if place >= 0]
+        labels = [(np.arange(len(one)) == place).astype(np.int8) for one, place in able]
+        return Lists(np.concatenate([one for one, _ in able]), np.concatenate(labels), np.array([len(one) for one, _ in able]))
+
+    def ranks(self, ranker: Ranker | None) -> npt.NDArray[np.int64]:
+        """Of what was begun, from 0; without a ranker, as retrieval has it."""
+        if ranker is None:
+            return np.array(self.places, dtype=np.int64)
+        return ranks_of(ranker.score(np.concatenate(self.features)), self.features, self.places)
+
+
+@dataclass(frozen=True)
+class Trained:
+    model_id: int
+    metrics: dict[str, Any]
+    went_live: bool
+
+
+def train_ranker(
+    engine: Engine, server: Server, now: datetime, progress: Progress, *,
+    ranker: Literal["lambdamart", "dlrm"] = "lambdamart", parameters: Parameters | None = None, learning: Learning | None = None,
+) -> Trained:  # fmt: skip
+    """`parameters`: of LambdaMART; `learning`: as in `read_past`.
+
+    Raises NothingToLearn where too little was watched, and AlreadyRunning.
+    """
+    with only_one(engine, f"train-ranker {server.id}"):
+        past = read_past(engine, server, now, unseen, learning)
+        train, later, judged = split(past, progress)
+        chosen = DlrmParameters() if ranker == "dlrm" else (parameters or Parameters()).scaled_to(len(train))
+        fitted = _fitted(train, later.as_lists(), chosen, progress)
+        metrics = measured(engine, server, fitted, judged)
+        stage = SecondStage(fitted, past.facts_now())
+        with engine.begin() as connection:
+            model_id = models.create_model(
+                connection, server.id, fitted.name, stage.to_bytes(), parameters=asdict(chosen), metrics=metrics,
+                data_window=_window(past, len(train)), card=card(fitted, judged), code_revision=code_revision(), now=now,
+            )  # fmt: skip
+        went_live = _promote(engine, server, model_id, now)
+        with engine.begin() as connection:
+            models.prune(connection, server.id)
+        return Trained(model_id, metrics, went_live)
+
+
+def _fitted(train: Lists, later: Lists, parameters: Parameters | DlrmParameters, progress: Progress) -> Ranker:
+    if isinstance(parameters, DlrmParameters):
+        return fit_dlrm(train, later, NAMES, parameters, progress)
+    return fit_lambdamart(train, later, NAMES, parameters, progress)
+
+
+def split(past: Past, progress: Progress) -> tuple[Lists, Held, Held]:
+    """What is trained on, what ends the training, and what judges. Raises NothingToLearn."""
+    chosen = past.moments.chosen
+    n_held = min(int(len(chosen) * SHARE_HELD), MAX_HELD)
+    if len(chosen) - 2 * n_held < MIN_LISTS:
+        raise NothingToLearn(
+            f"A ranker learns from what was chosen at {MIN_LISTS} moments or more; here it would be {len(chosen) - 2 * n_held}. "
+            "Watch more, or import a history with its times."
+        )
+    trained_on = chosen[: len(chosen) - 2 * n_held][-MAX_LISTS:]
+    train = _sampled(_told(past.lists(trained_on), len(trained_on), progress))
+    if len(train) < MIN_LISTS:
+        raise NothingToLearn(f"What was watched next was among the candidates {len(train)} times; a ranker takes {MIN_LISTS}.")
+    return train, _held(past, chosen[len(chosen) - 2 * n_held : len(chosen) - n_held]), _held(past, chosen[len(chosen) - n_held :])
+
+
+def judged_moments(past: Past) -> Held:
+    """The latest, as `split` has them."""
+    chosen = past.moments.chosen
+    return _held(past, chosen[len(chosen) - min(int(len(chosen) * SHARE_HELD), MAX_HELD) :])
+
+
+def _held(past: Past, chosen: npt.NDArray[np.int64]) -> Held:
+    found = list(past.lists(chosen))
+    return Held([features for features, _ in found], [place for _, place in found])
+
+
+def _told(lists: Iterator[tuple[Floats, int]], n: int, progress: Progress) -> Iterator[tuple[Floats, int]]:
+    for number, one in enumerate(lists):
+        if number % 100 == 0:
+            progress(number, n)
+        yield one
+
+
+def _sampled(lists: Iterable[tuple[Floats, int]]) -> Lists:
+    """Of each list what was begun and some others, in no order."""
+    generator = np.random.default_rng(SEED)
+    features, labels, sizes = [], [], []
+    for found, place in lists:
+        if place < 0:
+            continue
+        others = np.flatnonzero(np.arange(len(found)) != place)
+        kept = generator.permutation(np.append(generator.choice(others, min(N_OTHERS, len(others)), replace=False), place))
+        features.append(found[kept])
+        labels.append((kept == place).astype(np.int8))
+        sizes.append(len(kept))
+    if not sizes:
+        return Lists(np.zeros((0, len(NAMES)), np.float32), np.zeros(0, np.int8), np.zeros(0, np.int64))
+    return Lists(np.concatenate(features), np.concatenate(labels), np.array(sizes))
+
+
+def measured(engine: Engine, server: Server, ranker: Ranker, judged: Held) -> dict[str, Any]:
+    """NDCG@10 and hit rate on whole lists, what was not among the candidates counting as missed; beside fused scores and what is live."""
+    ranks = judged.ranks(ranker)
+    found = ndcg_at_10(ranks)
+    against = {models.FUSED: difference(found, ndcg_at_10(judged.ranks(None)))}
+    live = live_ranker(engine, server)
+    if live is not None:
+        against[models.against(live[0].id)] = difference(found, ndcg_at_10(judged.ranks(live[1])))
+    return {
+        "ndcg@10": float(found.mean()), "ci95": interval(found, SEED), "hr@10": float(((ranks >= 0) & (ranks < 10)).mean()),
+        "recall_of_candidates": float((ranks >= 0).mean()), "n_cases": len(ranks), "against": against,
+    }  # fmt: skip
+
+
+def difference(ours: npt.NDArray[np.float64], others: npt.NDArray[np.float64]) -> dict[str, Any]:
+    """Paired, with its 95% interval."""
+    return {"ndcg@10": float((ours - others).mean()), "ci95": interval(ours - others, SEED), "n_cases": len(ours)}
+
+
+def live_ranker(engine: Engine, server: Server) -> tuple[Model, Ranker] | None:
+    """None too where this version cannot use what is live: fused scores serve then."""
+    with engine.begin() as connection:
+        live = models.live_model(connection, server.id)
+    return None if live is None else _usable(engine, live)
+
+
+def _usable(engine: Engine, model: Model) -> tuple[Model, Ranker] | None:
+    try:
+        return model, read_ranker_of(engine, model)
+    except Exception as error:  # another version's, or damaged: whatever it is, it does not serve
+        log.warning("the live model cannot be used", model_id=model.id, error=type(error).__name__)
+        return None
+
+
+def read_ranker_of(engine: Engine, model: Model) -> Ranker:
+    with engine.begin() as connection:
+        content = models.read_bytes(connection, model.server_id, model.id)
+    return read_second_stage(model.name, content).ranker
+
+
+def _promote(engine: Engine, server: Server, model_id: int, now: datetime) -> bool:
+    with engine.begin() as connection:
+        live = models.live_model(connection, server.id)
+    is_unusable = live is not None and _usable(engine, live) is None
+    reason = f"Model {live.id} cannot be used by this version." if live is not None and is_unusable else None
+    try:
+        with engine.begin() as connection:
+            promotion.promote(connection, server, model_id, reason, now)
+    except PromotionRefused as error:
+        log.warning("trained, and kept as a candidate", server=server.external_id, model_id=model_id, detail=error.detail)
+        return False
+    return True
+
+
+def card(ranker: Ranker, judged: Held) -> dict[str, Any]:
+    """Of each feature its importance, and how it was distributed: over all candidates, and over those the model would have shown."""
+    every = np.concatenate(judged.features)
+    scores, start, shown = ranker.score(every), 0, np.zeros(len(every), dtype=np.bool_)
+    for one in judged.features:
+        best = np.argsort(-scores[start : start + len(one)], kind="stable")[:N_SHOWN]
+        shown[start + best] = True
+        start += len(one)
+    gains = ranker.importance()
+    return {"features": [_distribution(name, float(gains[at]), every[:, at], shown) for at, name in enumerate(NAMES)]}
+
+
+def _distribution(name: str, gain: float, values: Floats, shown: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    known = values[~np.isnan(values)]
+    quantiles = np.linspace(0, 1, N_EDGES + 1)[1:-1]
+    edges = np.unique(np.quantile(known, quantiles, method="nearest")).astype(np.float32) if len(known) else np.zeros(0, np.float32)
+    counts, shown_counts = count_in(edges, values), count_in(edges, values[shown])
+    return {
+        "name": name, "gain": gain, "edges": [float(edge) for edge in edges],
+        "counts": counts[:-1].tolist(), "n_missing": int(counts[-1]),
+        "shown_counts": shown_counts[:-1].tolist(), "shown_n_missing": int(shown_counts[-1]),
+    }  # fmt: skip
+
+
+def _window(past: Past, n_lists: int) -> dict[str, Any]:
+    events, at = past.watched.events, past.watched.begun_at[~np.isnan(past.watched.begun_at)]
+    first, last = (datetime.fromtimestamp(float(at.min()), UTC), datetime.fromtimestamp(float(at.max()), UTC)) if len(at) else (None, None)
+    return {
+        "from": first and first.isoformat(), "to": last and last.isoformat(), "n_users": events.n_users,
+        "n_events": int((events.weights > 0).sum()), "n_moments": len(past.moments.chosen), "n_lists": n_lists,
+    }  # fmt: skip
+
+
+def code_revision() -> str:
+    """The version, and a digest of the code that says what features and rankers are."""
+    folder = Path(app.learn.__file__).parent
+    digest = hashlib.sha256(b"".join((folder / name).read_bytes() for name in SOURCES))
+    return f"{version('palate')}+{digest.hexdigest()[:12]}"
+
+
+SOURCES: Sequence[str] = ("dlrm.py", "dlrm_training.py", "features.py", "item_facts.py", "ranker.py", "second_stage.py", "transitions.py")

@@ -37,22 +37,24 @@ N_BLURRED, BLUR = 8, 0.3
 USUAL = Parameters(n_trees=150, min_data_in_leaf=20, patience=150)
 
 
-def plant_collab(engine: Engine, world: World, seed: int) -> Space:
-    """A live space of the dimension that is learned, with everybody's taste in it."""
+def plant_collab(engine: Engine, world: World, seed: int, dimension: int = RANK) -> Space:
+    """A live space, by default of the dimension that is learned, with everybody's taste in it."""
     random = np.random.default_rng(seed)
     now = datetime.now(UTC)
     with engine.begin() as connection:
         text = spaces.read_vectors(connection, world.space)
         n_items = spaces.count_items(connection, world.server.id)
-        space = spaces.create_space(connection, world.server.id, "collab", "bench", "bench", 1, RANK, n_items)
+        space = spaces.create_space(connection, world.server.id, "collab", "bench", "bench", 1, dimension, n_items)
         spaces.set_card(connection, space, {"strength": 1.0})
-        projection = random.standard_normal((world.space.dimension, RANK), dtype=np.float32) / np.float32(np.sqrt(world.space.dimension))
+        projection = random.standard_normal((world.space.dimension, dimension), dtype=np.float32) / np.float32(
+            np.sqrt(world.space.dimension)
+        )
         for start in range(0, len(text), 25_000):
             part = text[start : start + 25_000]
             ids, unit = np.ascontiguousarray(part["item_id"]), _unit(_unit(part["target"].astype(np.float32) @ projection), random)
-            lengths = np.exp(SPREAD * random.standard_normal((len(part), 1), dtype=np.float32)) * np.float32(np.sqrt(RANK))
+            lengths = np.exp(SPREAD * random.standard_normal((len(part), 1), dtype=np.float32)) * np.float32(np.sqrt(dimension))
             spaces.write_learned_vectors(
-                connection, space, ids, unit * np.float32(np.sqrt(RANK)), unit * lengths, np.zeros(len(part), np.bool_)
+                connection, space, ids, unit * np.float32(np.sqrt(dimension)), unit * lengths, np.zeros(len(part), np.bool_)
             )
         spaces.index_space(connection, space)
         spaces.go_live(connection, space, now)

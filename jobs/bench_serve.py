@@ -23,7 +23,7 @@ from jobs.bench_stages import WHOLE, measure_stages
 READY_SECONDS = 30.0
 ADMIN_KEY = "bench-key-of-this-run-alone"
 # As many trees and leaves as one has that was trained on MovieLens 1M.
-RANKED = "recommendations with a ranker (150 trees, grown on served lists)"
+RANKED = "recommendations with a ranker (some 150 trees, grown on served lists)"
 
 Row = dict[str, Any]
 

@@ -50,7 +50,7 @@ RECOMMENDERS: dict[str, Factory] = {
     "ease (recency)": lambda _protocol, _library: ease_recency(),
     "next-item": lambda _protocol, _library: NextItem(),
     "next-item rank 256": lambda _protocol, _library: NextItem(256),
-    # Without text: what it adds is not worth waiting for the encoder (EXPERIMENTS, two towers).
+    # Without text: a run that has no other use for texts does not wait for the encoder, and one that has answers the same.
     "two-tower": lambda _protocol, library: TwoTower(content_of(library.bodies)),
     "text (flat mean)": lambda _protocol, library: text_flat_mean(library.text_vectors),
     "text (centred)": lambda _protocol, library: text_centred(library.text_vectors),

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from app.db.question import PRIOR_WEIGHT
 from app.db.retrieval import COLLAB_WEIGHT, HOUSEHOLD_WEIGHT, TWO_TOWER_WEIGHT
-from app.db.searches import N_RANKED
+from app.db.searches import N_RANKED, N_RANKED_BESIDE
 from app.learn.events import Floats, Ints
 from app.learn.features import N_NEAR, N_NEAR_TEXT, N_RECENT, Listed, Nearness
 from app.taste.recipes import Recipe, Weights
@@ -101,10 +101,10 @@ def _batch(watched: Watched, found: Retrieval, chosen: Ints) -> Iterator[tuple[L
         own[row, before] = -np.inf
         weights = watching[row, before].toarray().ravel()
         seen = before[(weights > 0) & watched.history.is_seen[first:last]]
-        one = _One(watched, found, own[row], seen, last - first, moments[row])
-        place = np.flatnonzero(one.best == events.items[last])
         rows = [None if near is None else (near.taste[row], near.long_term[row]) for near in (collab, two_tower)]
-        yield one.listed(rows[0], rows[1], text[row]), int(place[0]) if len(place) else -1
+        one = _One(watched, found, own[row], rows[0], rows[1], text[row], seen, last - first, moments[row])
+        place = np.flatnonzero(one.best == events.items[last])
+        yield one.listed(), int(place[0]) if len(place) else -1
 
 
 def _moment(watched: Watched, first: int, last: int) -> float:
@@ -132,27 +132,34 @@ def _scores(weights: csr_matrix, space: Vectors) -> Floats:
 
 
 class _One:
-    """One list: `best`, its items by what retrieval gives them."""
+    """One list: `best`, the items that the branches of a search bring, by what retrieval gives them."""
 
-    def __init__(self, watched: Watched, found: Retrieval, own: Floats, seen: Ints, n_watched: int, at: float) -> None:
+    def __init__(
+        self, watched: Watched, found: Retrieval, own: Floats, collab: tuple[Floats, Floats] | None,
+        two_tower: tuple[Floats, Floats] | None, text: Floats, seen: Ints, n_watched: int, at: float,
+    ) -> None:  # fmt: skip
         self._watched, self._found, self._n_watched, self._at = watched, found, n_watched, at
+        self._collab, self._two_tower, self._text = collab, two_tower, text
         self._recent = seen[::-1][:N_RECENT]
-        self._is_open = np.isfinite(own)
-        best = np.argpartition(-own, min(N_RANKED, len(own) - 1))[:N_RANKED]
-        best = best[np.argsort(-own[best], kind="stable")]
-        self.best = best[self._is_open[best]]
+        is_open = np.isfinite(own)
+        self._by_collab = _first(None if collab is None else collab[0], is_open & found.collab.is_known, N_RANKED)
+        self._by_two_tower = _first(None if two_tower is None else two_tower[0], is_open & found.two_tower.is_known, N_RANKED)
+        self._by_text = _first(text, is_open & found.text.is_known, N_RANKED_BESIDE)
+        is_found = self._by_collab | self._by_two_tower | self._by_text | _first(found.popularity, is_open, N_RANKED_BESIDE)
+        best = np.flatnonzero(is_found)
+        self.best = best[np.argsort(-own[best], kind="stable")][:N_RANKED]
 
-    def listed(self, collab: tuple[Floats, Floats] | None, two_tower: tuple[Floats, Floats] | None, text: Floats) -> Listed:
+    def listed(self) -> Listed:
         found = self._found
         return Listed(
             item_ids=self._watched.item_ids[self.best],
-            collab=self._nearness(found.collab, collab),
-            two_tower=self._nearness(found.two_tower, two_tower),
-            text=np.where(found.text.is_known[self.best], text[self.best], np.nan),
+            collab=self._nearness(found.collab, self._collab),
+            two_tower=self._nearness(found.two_tower, self._two_tower),
+            text=np.where(found.text.is_known[self.best], self._text[self.best], np.nan),
             near_text=self._near(found.text, N_NEAR_TEXT),
-            found_by_collab=self._is_first(found.collab, None if collab is None else collab[0]),
-            found_by_two_tower=self._is_first(found.two_tower, None if two_tower is None else two_tower[0]),
-            found_by_text=self._is_first(found.text, text),
+            found_by_collab=self._by_collab[self.best].astype(np.float32),
+            found_by_two_tower=self._by_two_tower[self.best].astype(np.float32),
+            found_by_text=self._by_text[self.best].astype(np.float32),
             times_shown=np.full(len(self.best), np.nan, dtype=np.float32),
             recent=self._watched.item_ids[self._recent],
             n_watched=self._n_watched,
@@ -175,11 +182,14 @@ class _One:
         near[~space.is_known[self.best]] = np.nan
         return near
 
-    def _is_first(self, space: Vectors, scores: Floats | None) -> Floats:
-        """1 for what is among the N_RANKED best of the space."""
-        if scores is None:
-            return np.zeros(len(self.best), dtype=np.float32)
-        among = self._is_open & space.is_known
-        ranked = np.where(among, scores, -np.inf)
-        last = np.partition(ranked, -min(N_RANKED, len(ranked)))[-min(N_RANKED, len(ranked))]
-        return np.asarray((among & (ranked >= last))[self.best], dtype=np.float32)
+
+def _first(scores: Floats | None, among: Mask, n: int) -> Mask:
+    """What a branch brings: the `n` best, of equal ones the first."""
+    found = np.zeros(len(among), dtype=np.bool_)
+    if scores is None:
+        return found
+    ranked = np.where(among, scores, -np.inf)
+    last = np.partition(ranked, -min(n, len(ranked)))[-min(n, len(ranked))]
+    found[ranked > last] = True
+    found[np.flatnonzero(among & (ranked == last))[: n - int(found.sum())]] = True
+    return found

@@ -62,6 +62,8 @@ def serve(
 ) -> None:
     """GET /recommendations over HTTP beside a no-op endpoint.
 
+    By fused scores, then with a ranker, and what each stage of such an answer takes.
+
     Example: palate bench serve --items 100000 --json serve.json
     """
     with scratch_engines() as (settings, url, work, serving):

@@ -69,7 +69,7 @@ def dress(connection: Connection, server: Server, question: Question, chosen: Se
     shape = replace(shape_of(server, question, 1), search="near", filters=frozenset())
     rows = [{name: getattr(one, name) for name in COLUMNS} | {"rank": rank} for rank, one in enumerate(chosen)]
     values = values_of(server, question, shape, 0, len(rows)) | {"chosen": json.dumps(rows)}
-    return [candidate(row) for row in connection.execute(_render_dress(shape), values)]
+    return [candidate(row) for row in connection.execute(_render_dress(shape), values).all()]
 
 
 # Of what was found, with its type: what `dressed` reads of a page.

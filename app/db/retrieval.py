@@ -38,7 +38,7 @@ def retrieve(connection: Connection, server: Server, question: Question, *, firs
     `near` may come back short where its scan ends; `exact` never does.
     """
     shape = shape_of(server, question, last)
-    return [candidate(row) for row in connection.execute(render(shape), values_of(server, question, shape, first, last))]
+    return [candidate(row) for row in connection.execute(render(shape), values_of(server, question, shape, first, last)).all()]
 
 
 def values_of(server: Server, question: Question, shape: Shape, first: int, last: int) -> dict[str, Any]:

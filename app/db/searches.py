@@ -21,7 +21,7 @@ Search = Literal["near", "exact", "popular", "newest", "in_progress", "again", "
 # Candidates come in blocks of this many from each branch, ranked within their block: page two never repeats page one.
 # A multiple of what is on a screen at once, over which caps are counted.
 BLOCK = 60
-# Where a ranker puts them in order it sees so many at once: all that the space learned from behaviour brings, and of every other branch
+# Where a ranker puts them in order it sees so many at once: all that the spaces learned from behaviour bring, and of every other branch
 # these few. More of those only push out what is watched next (EXPERIMENTS, the second stage under load).
 N_RANKED, N_RANKED_BESIDE = 200, 40
 # Of a text taste, how many of the heaviest facets an item is compared with, and near how many of them is searched: one less for each space
@@ -91,7 +91,7 @@ class Shape:
 
     def n_in_block(self, kind: SpaceKind | None = None) -> int:
         """What a branch brings to each block: of a space of this kind, or of another source."""
-        return self.block if self.block == BLOCK or kind == "collab" else N_RANKED_BESIDE
+        return self.block if self.block == BLOCK or kind in ("collab", "two_tower") else N_RANKED_BESIDE
 
     def n_candidates(self, kind: SpaceKind | None = None) -> int:
         return self.n_blocks * self.n_in_block(kind)

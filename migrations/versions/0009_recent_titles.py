@@ -1,4 +1,4 @@
-"""A taste keeps the latest titles that made it: what the second stage looks at. The recipe changes with it, so that all are computed anew."""
+"""A taste keeps the latest titles that made it: what the second stage looks at. The recipe changes too: all are computed anew."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,7 +14,13 @@ def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '3s'")
     op.add_column(
         "tastes",
-        sa.Column("recent_ids", ARRAY(sa.BigInteger()), nullable=False, server_default="{}", comment="the latest titles watched, newest first"),
+        sa.Column(
+            "recent_ids",
+            ARRAY(sa.BigInteger()),
+            nullable=False,
+            server_default="{}",
+            comment="the latest titles watched, newest first",
+        ),
     )
 
 

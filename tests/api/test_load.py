@@ -7,11 +7,10 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-import uvicorn
 
-from app.main import create_app
 from app.settings import Settings
 from tests.api.conftest import bearer
+from tests.api.served import served
 
 N_CALLERS = 60
 SECONDS = 3.0
@@ -19,18 +18,8 @@ SECONDS = 3.0
 
 @pytest.fixture
 def address(settings: Settings) -> Iterator[str]:
-    """A real web server with three connections: TestClient would ask one after the other."""
-    app = create_app(settings.model_copy(update={"pool_size": 3}))
-    server = uvicorn.Server(uvicorn.Config(app, port=0, access_log=False, log_level="warning", ws="none"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(timeout=15)
-    assert not thread.is_alive()
+    with served(settings.model_copy(update={"pool_size": 3})) as found:
+        yield found
 
 
 @pytest.mark.usefixtures("demo_server")

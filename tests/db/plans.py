@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,15 +35,24 @@ class Node:
 
 
 def plan_of(connection: Connection, server: Server, question: Question) -> Node:
-    """The generic plan of the retrieval statement, which is what a serving connection runs."""
+    """Of the retrieval statement."""
+    return plan_of_what(connection, lambda recorder: retrieval.retrieve(recorder, server, question, first=0, last=64))
+
+
+def plan_of_what(connection: Connection, execute: Callable[[Any], object]) -> Node:
+    """The generic plan of the statement that is executed, which is what a serving connection runs."""
     sent: dict[str, Any] = {}
 
-    class Recorder:
-        def execute(self, statement: Any, values: dict[str, Any]) -> list[Any]:
-            sent.update(statement=statement, values=values)
-            return []
+    class Nothing(list[Any]):
+        def all(self) -> list[Any]:
+            return self
 
-    retrieval.retrieve(Recorder(), server, question, first=0, last=64)  # type: ignore[arg-type]
+    class Recorder:
+        def execute(self, statement: Any, values: dict[str, Any]) -> Nothing:
+            sent.update(statement=statement, values=values)
+            return Nothing()
+
+    execute(Recorder())
     compiled = str(sent["statement"].compile(dialect=connection.dialect))
     names: list[str] = []
 
@@ -74,4 +83,4 @@ def _literal(value: Any) -> str:
         return "NULL"
     if isinstance(value, list):
         return "'{" + ",".join(f'"{part}"' for part in value) + "}'"
-    return str(value) if isinstance(value, bool | int | float) else f"'{value}'"
+    return str(value) if isinstance(value, bool | int | float) else "'" + str(value).replace("'", "''") + "'"

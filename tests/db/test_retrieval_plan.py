@@ -10,20 +10,27 @@ import pytest
 
 from app.db import Connection, Engine
 from app.db.engine import serving_engine, working_engine
+from app.db.finding import dress, find
 from app.db.question import Question
 from app.db.retrieval import retrieve
 from app.db.scratch import scratch_database
+from app.db.searches import N_RANKED
 from app.recommend.context import find_context
 from app.recommend.effort import search_for
 from app.recommend.pipeline import recommend
 from app.types import Filters, Slate
 from jobs.bench_data import World, build_world
+from jobs.bench_ranker import plant_collab
 from migrations.migrate import migrate
-from tests.db.plans import Node, plan_of
+from tests.db.plans import Node, plan_of, plan_of_what
 
 LIGHT_USER = "user 0"  # watched 10
 HEAVY_USER = "user 4"  # watched 5,000, or half of the library
 
+LIMITS: list[dict[str, Any]] = [
+    {},
+    {"has_all_libraries": False, "library_ids": [1], "max_parental_age": 12, "blocked_tags": ["x"]},
+]
 FILTERS = [
     Filters(),
     Filters(kind="movie", genres=["genre 3", "genre 4"], year_from=1960),
@@ -42,6 +49,19 @@ class Library:
             question = self.question(connection, user, filters)
             asker = replace(question.asker, viewer=replace(question.asker.viewer, **limits))
             return plan_of(connection, self.world.server, replace(question, asker=asker))
+
+    def plans_with_a_ranker(self, user: str, filters: Filters, **limits: Any) -> tuple[Node, Node]:
+        """Of the statement that finds, and of the one that dresses what was chosen."""
+        with self.engine.begin() as connection:
+            server, now = self.world.server, datetime.now(UTC)
+            context = find_context(connection, server, user, None, now)
+            asker = replace(context.asker, viewer=replace(context.asker.viewer, **limits))
+            question = Question(asker, filters, "near", now, has_vectors=True, kinds=context.kinds, evidence=context.evidence)
+            recent_ids, _ = context.recent
+            ranks = {"first": 0, "last": N_RANKED}
+            finding = plan_of_what(connection, lambda recorder: find(recorder, server, question, recent_ids, **ranks))
+            chosen = find(connection, server, question, recent_ids, **ranks)[:20]
+            return finding, plan_of_what(connection, lambda recorder: dress(recorder, server, question, chosen))
 
     def question(self, connection: Connection, user: str, filters: Filters) -> Question:
         context = find_context(connection, self.world.server, user, None, datetime.now(UTC))
@@ -77,12 +97,21 @@ def large(postgres_url: str) -> Iterator[Library]:
 
 
 @pytest.fixture(scope="module")
+def ranked(large: Library) -> Library:
+    """The large one with a space learned from behaviour beside, which a ranker asks for."""
+    work = working_engine(large.engine.url.render_as_string(hide_password=False))
+    plant_collab(work, large.world, seed=1, dimension=32)
+    work.dispose()
+    return large
+
+
+@pytest.fixture(scope="module")
 def small(postgres_url: str) -> Iterator[Library]:
     yield from build_library(postgres_url, 2_000)
 
 
 @pytest.mark.parametrize("filters", FILTERS)
-@pytest.mark.parametrize("limits", [{}, {"has_all_libraries": False, "library_ids": [1], "max_parental_age": 12, "blocked_tags": ["x"]}])
+@pytest.mark.parametrize("limits", LIMITS)
 @pytest.mark.parametrize("user", [LIGHT_USER, HEAVY_USER])
 def test_a_large_library_is_searched_by_its_index_under_a_nested_loop_anti_join(
     large: Library, user: str, limits: dict[str, Any], filters: Filters
@@ -91,9 +120,31 @@ def test_a_large_library_is_searched_by_its_index_under_a_nested_loop_anti_join(
     [search] = [node for node in plan.walk() if node.index.endswith("_hnsw")]
     assert {node.join for node in plan.walk() if "Anti" in node.join} == {"Nested Loop Anti"}
     assert any(node.index == "items_popularity_idx" for node in plan.walk())
-    # Between the index and the LIMIT that ends its scan nothing sorts or hashes.
+    assert is_read_as_far_as_needed(plan, search)
+
+
+def is_read_as_far_as_needed(plan: Node, search: Node) -> bool:
+    """Between the index and the LIMIT that ends its scan nothing sorts or hashes."""
     above = [node.type for node in plan.path_to(search)]
-    assert set(above[len(above) - above[::-1].index("Limit") :]) == {"Nested Loop"}
+    return set(above[len(above) - above[::-1].index("Limit") :]) == {"Nested Loop"}
+
+
+@pytest.mark.parametrize("filters", FILTERS)
+@pytest.mark.parametrize("limits", LIMITS)
+@pytest.mark.parametrize("user", [LIGHT_USER, HEAVY_USER])
+def test_what_a_ranker_puts_in_order_is_found_by_an_index_of_each_space(
+    ranked: Library, user: str, limits: dict[str, Any], filters: Filters
+) -> None:
+    finding, dressing = ranked.plans_with_a_ranker(user, filters, **limits)
+    searches = [node for node in finding.walk() if node.index.endswith("_hnsw")]
+    assert len({node.index for node in searches}) == len(searches) == 2
+    assert all(is_read_as_far_as_needed(finding, search) for search in searches)
+    assert {node.join for node in finding.walk() if "Anti" in node.join} == {"Nested Loop Anti"}
+    assert any(node.index == "items_popularity_idx" for node in finding.walk())
+    read_whole = {node.relation for plan in (finding, dressing) for node in plan.walk() if node.type == "Seq Scan"}
+    assert not {
+        name for name in read_whole if name.startswith(("shelf_", "shared_")) or name in ("items", "entries", "engagement", "tastes")
+    }
 
 
 @pytest.mark.parametrize("filters", FILTERS)

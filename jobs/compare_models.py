@@ -3,14 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from app.db import Engine, models
 from app.errors import NothingToLearn
+from app.learn.metrics import Figures, ndcg_of_one
 from app.types import Progress, Server, unseen
-from jobs.past import ndcg_at_10, read_past
-from jobs.train_ranker import Held, difference, judged_moments, read_ranker_of
+from jobs.past import read_past
+from jobs.train_ranker import Held, compared, judged_moments, read_ranker_of
 
 # Fewer cases than this say nothing.
 MIN_CASES = 20
@@ -29,13 +27,13 @@ def compare(engine: Engine, server: Server, first: int, second: int | None, now:
     progress(1, 2)
     if len(judged.places) < MIN_CASES:
         raise NothingToLearn(f"There are {len(judged.places)} moments to compare models on; it takes {MIN_CASES}.")
-    ours, others = (ndcg_at_10(judged.ranks(ranker)) for ranker in rankers)
-    found = difference(ours, others)
+    ours, others = (ndcg_of_one(judged.ranks(ranker)) for ranker in rankers)
+    found = compared(ours, others)
     with engine.begin() as connection:
         models.write_comparison(connection, server.id, first, second, found)
     progress(2, 2)
     return found | {"first": _named(first, ours, judged), "second": _named(second, others, judged)}
 
 
-def _named(model_id: int | None, found: npt.NDArray[np.float64], judged: Held) -> dict[str, Any]:
+def _named(model_id: int | None, found: Figures, judged: Held) -> dict[str, Any]:
     return {"id": model_id, "ndcg@10": float(found.mean()), "n_cases": len(judged.places)}

@@ -22,6 +22,7 @@ from app.learn.metrics import (
     Figures,
     accuracy,
     coverage,
+    difference,
     history_slices,
     interval,
     intra_list_distance,
@@ -149,10 +150,6 @@ def report_on(answers: Mapping[str, Answers], cases: list[Case], n_items: int, l
 def means(figures: Accuracy) -> dict[str, float]:
     shown = {"ndcg@10": figures.ndcg_10, "recall@20": figures.recall_20, "hr@10": figures.hr_10, "mrr@20": figures.mrr_20}
     return {name: float(values.mean()) for name, values in shown.items()}
-
-
-def difference(values: Figures, seed: int) -> dict[str, Any]:
-    return {"ndcg@10": float(values.mean()), "ci95": interval(values, seed)}
 
 
 def sliced(figures: Accuracy, cases: list[Case]) -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ Filled beside the live one, indexed, given tastes, and live in one transaction; 
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from app.learn.two_tower import Parameters, learn
 from app.types import Progress, Server, unseen
 from jobs.learn_collab import Learned, put_live, store
 from jobs.refresh_tastes import refresh_space
-from jobs.revision import Revision, is_enough, text_of
+from jobs.revision import Revision, card_of, is_enough, text_of, told
 from jobs.watched import Watched, watched_in
 
 MODEL_NAME, VERSION = "two-tower", 1
@@ -74,9 +73,5 @@ def towers_of(
     content = content_of([bodies.get(item_id, {}) for item_id in watched.item_ids.tolist()], None if known is None else known.vectors)
     found = learn(watched.events, content, parameters, progress, checkpoint)
     is_predicted = (found.n_events == 0) & found.target.any(axis=1)
-    n_events = int(found.n_events.sum())
-    card = {
-        "parameters": asdict(parameters), "n_events": n_events, "n_users": watched.events.n_users,
-        "n_items": int((found.n_events > 0).sum()), "n_predicted": int(is_predicted.sum()), "learned_at": now.isoformat(),
-    }  # fmt: skip
-    return Revision(watched.item_ids, Joined(found.history, found.target, found.n_events, np.asarray(is_predicted)), card)
+    vectors_of_items = Joined(found.history, found.target, found.n_events, np.asarray(is_predicted))
+    return told(watched.item_ids, vectors_of_items, card_of(watched.events, found, parameters, now))

@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from app.db.question import PRIOR_WEIGHT
-from app.db.retrieval import COLLAB_WEIGHT, HOUSEHOLD_WEIGHT, TWO_TOWER_WEIGHT
+from app.db.retrieval import HOUSEHOLD_WEIGHT
 from app.db.searches import N_RANKED, N_RANKED_BESIDE
 from app.learn.events import Floats, Ints
 from app.learn.features import N_NEAR, N_NEAR_TEXT, N_RECENT, Listed, Nearness
@@ -59,14 +59,6 @@ class Retrieval:
     text_recipe: Recipe
 
 
-def collab_weight(strength: float) -> float:
-    return COLLAB_WEIGHT * strength
-
-
-def two_tower_weight(strength: float) -> float:
-    return TWO_TOWER_WEIGHT * strength
-
-
 def lists_of(watched: Watched, found: Retrieval, chosen: Ints) -> Iterator[tuple[Listed, int]]:
     """Of each moment the candidates, best first as retrieval ranks them, and the place of the title that was begun: -1, not among them."""
     size = max(16, BATCH_SCORES // max(watched.events.n_items, 1))
@@ -87,11 +79,17 @@ def _batch(watched: Watched, found: Retrieval, chosen: Ints) -> Iterator[tuple[L
     events = watched.events
     firsts = np.searchsorted(events.users, events.users[chosen])
     moments = [_moment(watched, first, row) for first, row in zip(firsts.tolist(), chosen.tolist(), strict=True)]
-    watching = _weights(watched, found.recipe.weights, firsts, chosen, moments)
-    long_term = watching if found.recipe.long_term is None else _weights(watched, found.recipe.long_term, firsts, chosen, moments)
+    pasts = [watched.history.rows(slice(first, row)) for first, row in zip(firsts.tolist(), chosen.tolist(), strict=True)]
+
+    def weigh(weights: Weights) -> list[npt.NDArray[np.float64]]:
+        return [weights.weigh(past, at)[0] for past, at in zip(pasts, moments, strict=True)]
+
+    weighed = weigh(found.recipe.weights)
+    watching = _matrix(watched, firsts, chosen, weighed)
+    long_term = watching if found.recipe.long_term is None else _matrix(watched, firsts, chosen, weigh(found.recipe.long_term))
     learned = (found.collab, found.two_tower)
     collab, two_tower = (_Near(_scores(watching, space), _scores(long_term, space)) if space.is_known.any() else None for space in learned)
-    text = _scores(_weights(watched, found.text_recipe.weights, firsts, chosen, moments), found.text)
+    text = _scores(_matrix(watched, firsts, chosen, weigh(found.text_recipe.weights)), found.text)
     own = found.text.weight * (text + PRIOR_WEIGHT * found.prior) + HOUSEHOLD_WEIGHT * (found.popularity - found.prior)
     for near, space in ((collab, found.collab), (two_tower, found.two_tower)):
         own = own if near is None else own + space.weight * near.taste
@@ -99,8 +97,7 @@ def _batch(watched: Watched, found: Retrieval, chosen: Ints) -> Iterator[tuple[L
     for row, (first, last) in enumerate(zip(firsts.tolist(), chosen.tolist(), strict=True)):
         before = events.items[first:last]
         own[row, before] = -np.inf
-        weights = watching[row, before].toarray().ravel()
-        seen = before[(weights > 0) & watched.history.is_seen[first:last]]
+        seen = before[(weighed[row] > 0) & pasts[row].is_seen]
         rows = [None if near is None else (near.taste[row], near.long_term[row]) for near in (collab, two_tower)]
         one = _One(watched, found, own[row], rows[0], rows[1], text[row], seen, last - first, moments[row])
         place = np.flatnonzero(one.best == events.items[last])
@@ -115,13 +112,11 @@ def _moment(watched: Watched, first: int, last: int) -> float:
     return float(at) if not np.isnan(at) else float(known.max()) if len(known) else 0.0
 
 
-def _weights(watched: Watched, weights: Weights, firsts: Ints, chosen: Ints, moments: Sequence[float]) -> csr_matrix:
+def _matrix(watched: Watched, firsts: Ints, chosen: Ints, weighed: Sequence[npt.NDArray[np.float64]]) -> csr_matrix:
     """What each item of each history weighed, shape (n, n_items)."""
     rows = np.repeat(np.arange(len(chosen)), chosen - firsts)
-    pairs = zip(firsts.tolist(), chosen.tolist(), moments, strict=True)
-    found = [weights.weigh(watched.history.rows(slice(first, last)), at)[0] for first, last, at in pairs]
     items = [watched.events.items[first:last] for first, last in zip(firsts.tolist(), chosen.tolist(), strict=True)]
-    return csr_matrix((np.concatenate(found), (rows, np.concatenate(items))), shape=(len(chosen), watched.events.n_items))
+    return csr_matrix((np.concatenate(weighed), (rows, np.concatenate(items))), shape=(len(chosen), watched.events.n_items))
 
 
 def _scores(weights: csr_matrix, space: Vectors) -> Floats:

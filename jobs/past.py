@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from app.db import Engine, events, packs, spaces
 from app.db.descriptions import ItemDescription, describe_items
+from app.db.retrieval import LEARNED_WEIGHT
 from app.learn import next_item, two_tower
 from app.learn.events import Floats
 from app.learn.features import features_of
@@ -16,7 +17,7 @@ from app.learn.item_facts import Description, ItemFacts, item_facts
 from app.taste.recipes import recipe_of
 from app.types import Progress, Server
 from jobs.learn_two_tower import towers_of
-from jobs.lists import Retrieval, Vectors, collab_weight, lists_of, two_tower_weight
+from jobs.lists import Retrieval, Vectors, lists_of
 from jobs.memory import usual_bytes
 from jobs.moments import Moments, moments_of
 from jobs.revision import Material, Revision, text_of
@@ -90,31 +91,14 @@ def _retrieval(
         for name in ("prior", "popularity", "is_available")
     )
     return Retrieval(
-        collab=_learned(revision, collab_weight(float(revision.card["strength"]))),
-        two_tower=Vectors.none(n_items) if towers is None else _learned(towers, two_tower_weight(float(towers.card.get("strength", 1.0)))),
+        collab=_learned(revision),
+        two_tower=Vectors.none(n_items) if towers is None else _learned(towers),
         text=Vectors.none(n_items) if text is None else Vectors.halved(text.vectors, text.vectors, text.is_known, 1.0),
         prior=prior, popularity=popularity, is_open=is_open > 0,
         recipe=recipe_of(server, "collab"), text_recipe=recipe_of(server, "text"),
     )  # fmt: skip
 
 
-def _learned(revision: Revision, weight: float) -> Vectors:
-    found = revision.vectors
-    return Vectors.halved(found.history, found.target, found.is_kept, weight)
-
-
-def ranks_of(scores: Floats, features: Sequence[Floats], places: Sequence[int]) -> npt.NDArray[np.int64]:
-    """The rank from 0 of the title that was begun, by scores of the lists' candidates one list after the other; -1 where it is none."""
-    found = np.full(len(places), -1, dtype=np.int64)
-    start = 0
-    for number, (one, place) in enumerate(zip(features, places, strict=True)):
-        mine = scores[start : start + len(one)]
-        start += len(one)
-        if place >= 0:
-            found[number] = int((mine > mine[place]).sum() + (mine[:place] == mine[place]).sum())
-    return found
-
-
-def ndcg_at_10(ranks: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Of one relevant item a list, by its rank from 0; 0 where it was not found."""
-    return np.where((ranks >= 0) & (ranks < 10), 1 / np.log2(np.maximum(ranks, 0) + 2), 0.0)
+def _learned(revision: Revision) -> Vectors:
+    found, strength = revision.vectors, float(revision.card.get("strength", 1.0))
+    return Vectors.halved(found.history, found.target, found.is_kept, LEARNED_WEIGHT * strength)

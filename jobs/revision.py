@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from app.db.packs import Base
 from app.errors import NotEnoughMemory, NothingToLearn
+from app.learn import two_tower
 from app.learn.blocks import Joined, Text, joined
 from app.learn.events import MIN_ITEMS, MIN_USERS, Events
 from app.learn.next_item import ItemVectors, Parameters, learn
@@ -65,25 +66,26 @@ def revision_of(
 
     With a pack, its block stands before the one of what was learned here, which weighs as much as its events make it trusted.
     """
-    text, card = text_of(item_ids, vectors), _card(seen, found, parameters, now)
+    text, card = text_of(item_ids, vectors), card_of(seen, found, parameters, now)
+    card["strength"] = trust_of(card["n_events"])
     if base is None:
-        return _told(item_ids, joined([(found, 1.0)], text), card)
+        return told(item_ids, joined([(found, 1.0)], text), card)
     pack, own = vectors_at(item_ids, base), card["strength"]
     strength = trust_of(int(base.card["n_events"])) * coverage(pack.n_events > 0, seen)
     blocks = [(pack, 1.0)] + ([(found, own)] if own > 0 else [])
     named = {name: base.card[name] for name in ("source", "digest", "n_events", "licence")} | {"space_id": base.space_id}
-    return _told(item_ids, joined(blocks, text), card | {"pack": named, "strength": 1 - (1 - strength) * (1 - own)})
+    return told(item_ids, joined(blocks, text), card | {"pack": named, "strength": 1 - (1 - strength) * (1 - own)})
 
 
-def _told(item_ids: ItemIds, vectors: Joined, card: dict[str, Any]) -> Revision:
+def told(item_ids: ItemIds, vectors: Joined, card: dict[str, Any]) -> Revision:
+    """With a card that says how many items are predicted."""
     return Revision(item_ids, vectors, card | {"n_predicted": int(vectors.is_predicted[vectors.is_kept].sum())})
 
 
-def _card(seen: Events, found: ItemVectors, parameters: Parameters, now: datetime) -> dict[str, Any]:
-    n_events = int(found.n_events.sum())
+def card_of(seen: Events, found: ItemVectors, parameters: Parameters | two_tower.Parameters, now: datetime) -> dict[str, Any]:
     return {
-        "parameters": asdict(parameters), "n_events": n_events, "n_users": seen.n_users, "n_items": int((found.n_events > 0).sum()),
-        "strength": trust_of(n_events), "learned_at": now.isoformat(),
+        "parameters": asdict(parameters), "n_events": int(found.n_events.sum()), "n_users": seen.n_users,
+        "n_items": int((found.n_events > 0).sum()), "learned_at": now.isoformat(),
     }  # fmt: skip
 
 

@@ -5,23 +5,23 @@ from datetime import datetime, timedelta
 import numpy as np
 import structlog
 
-from app.db import Connection, Engine
+from app.db import Connection, Engine, models
 from app.db.locks import only_one
-from app.db.skew import FeatureSkew, ranker_in_use, served_features, write_skew
-from app.learn.skew import Skew, Trained, compare, count_in, trained_from
+from app.db.skew import FeatureSkew, served_features, write_skew
+from app.learn.skew import N_SHOWN, Skew, Trained, compare, count_in, trained_from
 from app.types import Server
 
 log = structlog.get_logger()
 
 SERVED_WITHIN = timedelta(days=7)
-# Of a slate, what the training counted as shown; of a server, more slates tell nothing new.
-N_SHOWN, MAX_SLATES = 20, 5_000
+# Of a server, more slates tell nothing new.
+MAX_SLATES = 5_000
 
 
 def check_skew(engine: Engine, server: Server, now: datetime) -> list[FeatureSkew]:
     """Returns what is written: nothing where no ranker is live or its card says nothing of its features. Raises AlreadyRunning."""
     with only_one(engine, f"skew {server.id}"), engine.begin() as connection:
-        ranker = ranker_in_use(connection, server.id)
+        ranker = models.live_model(connection, server.id)
         found = [] if ranker is None else _compared(connection, server, ranker.id, _features_of(server, ranker.id, ranker.card), now)
         write_skew(connection, server.id, found)
     flagged = [one.feature for one in found if one.is_flagged]

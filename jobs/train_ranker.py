@@ -20,15 +20,15 @@ from app.db import Engine, models
 from app.db.locks import only_one
 from app.errors import NothingToLearn, PromotionRefused
 from app.learn.dlrm import DlrmParameters, fit_dlrm
-from app.learn.events import Floats
+from app.learn.events import Floats, Ints
 from app.learn.features import NAMES
-from app.learn.metrics import interval
+from app.learn.metrics import Figures, difference, interval, ndcg_of_one
 from app.learn.ranker import Lists, Parameters, Ranker, fit_lambdamart
 from app.learn.second_stage import SecondStage, read_second_stage
-from app.learn.skew import count_in
+from app.learn.skew import N_SHOWN, count_in
 from app.recommend import promotion
 from app.types import Model, Progress, Server, unseen
-from jobs.past import Learning, Past, ndcg_at_10, ranks_of, read_past
+from jobs.past import Learning, Past, read_past
 
 log = structlog.get_logger()
 
@@ -39,28 +39,43 @@ SHARE_HELD, MAX_HELD = 0.08, 2_000
 # Of the candidates that were not chosen, how many are learned from beside the one that was, and of lists no more than memory has room for
 # (1 GB of features).
 N_OTHERS, MAX_LISTS = 60, 60_000
-N_EDGES, N_SHOWN = 10, 20
+N_EDGES = 10
 SEED = 0
 
 
 @dataclass(frozen=True)
 class Held:
-    """Whole lists: their features, and the place of what was begun."""
+    """Whole lists, one after the other: features (n, n_features), sizes (n_lists,), and in each the place of what was begun, -1 where it is
+    not among them."""
 
-    features: list[Floats]
-    places: list[int]
+    features: Floats
+    sizes: Ints
+    places: Ints
+
+    @property
+    def starts(self) -> Ints:
+        return np.cumsum(self.sizes) - self.sizes
 
     def as_lists(self) -> Lists:
         """Those in which there is something to find."""
-        able = [(one, place) for one, place in zip(self.features, self.places, strict=True) if place >= 0]
-        labels = [(np.arange(len(one)) == place).astype(np.int8) for one, place in able]
-        return Lists(np.concatenate([one for one, _ in able]), np.concatenate(labels), np.array([len(one) for one, _ in able]))
+        able = self.places >= 0
+        labels = np.zeros(len(self.features), dtype=np.int8)
+        labels[(self.starts + self.places)[able]] = 1
+        kept = np.repeat(able, self.sizes)
+        return Lists(self.features[kept], labels[kept], self.sizes[able])
 
-    def ranks(self, ranker: Ranker | None) -> npt.NDArray[np.int64]:
+    def ranks(self, ranker: Ranker | None) -> Ints:
         """Of what was begun, from 0; without a ranker, as retrieval has it."""
-        if ranker is None:
-            return np.array(self.places, dtype=np.int64)
-        return ranks_of(ranker.score(np.concatenate(self.features)), self.features, self.places)
+        return self.places if ranker is None else self.ranks_by(ranker.score(self.features))
+
+    def ranks_by(self, scores: Floats) -> Ints:
+        """The same by scores (n,) of all candidates; of equal ones the first stands above."""
+        found = self.places.copy()
+        for number, (start, size, place) in enumerate(zip(self.starts.tolist(), self.sizes.tolist(), self.places.tolist(), strict=True)):
+            if place >= 0:
+                mine = scores[start : start + size]
+                found[number] = int((mine > mine[place]).sum() + (mine[:place] == mine[place]).sum())
+        return found
 
 
 @dataclass(frozen=True)
@@ -68,6 +83,14 @@ class Trained:
     model_id: int
     metrics: dict[str, Any]
     went_live: bool
+
+
+@dataclass(frozen=True)
+class Live:
+    """`ranker` is None where this version cannot use the model: fused scores serve then."""
+
+    model: Model
+    ranker: Ranker | None
 
 
 def train_ranker(
@@ -83,14 +106,15 @@ def train_ranker(
         train, later, judged = split(past, progress)
         chosen = DlrmParameters() if ranker == "dlrm" else (parameters or Parameters()).scaled_to(len(train))
         fitted = _fitted(train, later.as_lists(), chosen, progress)
-        metrics = measured(engine, server, fitted, judged)
+        live, scores = live_ranker(engine, server), fitted.score(judged.features)
+        metrics = measured(judged, scores, live)
         stage = SecondStage(fitted, past.facts_now())
         with engine.begin() as connection:
             model_id = models.create_model(
                 connection, server.id, fitted.name, stage.to_bytes(), parameters=asdict(chosen), metrics=metrics,
-                data_window=_window(past, len(train)), card=card(fitted, judged), code_revision=code_revision(), now=now,
+                data_window=_window(past, len(train)), card=card(fitted, judged, scores), code_revision=code_revision(), now=now,
             )  # fmt: skip
-        went_live = _promote(engine, server, model_id, now)
+        went_live = _promote(engine, server, model_id, live, now)
         with engine.begin() as connection:
             models.prune(connection, server.id)
         return Trained(model_id, metrics, went_live)
@@ -105,28 +129,35 @@ def _fitted(train: Lists, later: Lists, parameters: Parameters | DlrmParameters,
 def split(past: Past, progress: Progress) -> tuple[Lists, Held, Held]:
     """What is trained on, what ends the training, and what judges. Raises NothingToLearn."""
     chosen = past.moments.chosen
-    n_held = min(int(len(chosen) * SHARE_HELD), MAX_HELD)
-    if len(chosen) - 2 * n_held < MIN_LISTS:
+    n_held = _n_held(past)
+    trained_on, ends, judges = np.split(chosen, [len(chosen) - 2 * n_held, len(chosen) - n_held])
+    if len(trained_on) < MIN_LISTS:
         raise NothingToLearn(
-            f"A ranker learns from what was chosen at {MIN_LISTS} moments or more; here it would be {len(chosen) - 2 * n_held}. "
+            f"A ranker learns from what was chosen at {MIN_LISTS} moments or more; here it would be {len(trained_on)}. "
             "Watch more, or import a history with its times."
         )
-    trained_on = chosen[: len(chosen) - 2 * n_held][-MAX_LISTS:]
+    trained_on = trained_on[-MAX_LISTS:]
     train = _sampled(_told(past.lists(trained_on), len(trained_on), progress))
     if len(train) < MIN_LISTS:
         raise NothingToLearn(f"What was watched next was among the candidates {len(train)} times; a ranker takes {MIN_LISTS}.")
-    return train, _held(past, chosen[len(chosen) - 2 * n_held : len(chosen) - n_held]), _held(past, chosen[len(chosen) - n_held :])
+    return train, _held(past, ends), _held(past, judges)
 
 
 def judged_moments(past: Past) -> Held:
     """The latest, as `split` has them."""
     chosen = past.moments.chosen
-    return _held(past, chosen[len(chosen) - min(int(len(chosen) * SHARE_HELD), MAX_HELD) :])
+    return _held(past, chosen[len(chosen) - _n_held(past) :])
 
 
-def _held(past: Past, chosen: npt.NDArray[np.int64]) -> Held:
+def _n_held(past: Past) -> int:
+    return min(int(len(past.moments.chosen) * SHARE_HELD), MAX_HELD)
+
+
+def _held(past: Past, chosen: Ints) -> Held:
     found = list(past.lists(chosen))
-    return Held([features for features, _ in found], [place for _, place in found])
+    features = np.concatenate([np.zeros((0, len(NAMES)), np.float32), *(one for one, _ in found)])
+    sizes, places = (np.array(values, dtype=np.int64) for values in ([len(one) for one, _ in found], [place for _, place in found]))
+    return Held(features, sizes, places)
 
 
 def _told(lists: Iterator[tuple[Floats, int]], n: int, progress: Progress) -> Iterator[tuple[Floats, int]]:
@@ -153,38 +184,35 @@ def _sampled(lists: Iterable[tuple[Floats, int]]) -> Lists:
     return Lists(np.concatenate(features), np.concatenate(labels), np.array(sizes))
 
 
-def measured(engine: Engine, server: Server, ranker: Ranker, judged: Held) -> dict[str, Any]:
-    """NDCG@10 and hit rate on whole lists, what was not among the candidates counting as missed; beside fused scores and what is live."""
-    ranks = judged.ranks(ranker)
-    found = ndcg_at_10(ranks)
-    against = {models.FUSED: difference(found, ndcg_at_10(judged.ranks(None)))}
-    live = live_ranker(engine, server)
-    if live is not None:
-        against[models.against(live[0].id)] = difference(found, ndcg_at_10(judged.ranks(live[1])))
+def measured(judged: Held, scores: Floats, live: Live | None) -> dict[str, Any]:
+    """NDCG@10 and hit rate on whole lists by these scores, what was not among the candidates counting as missed; beside fused scores and
+    what is live, where that can be used."""
+    ranks = judged.ranks_by(scores)
+    found = ndcg_of_one(ranks)
+    against = {models.FUSED: compared(found, ndcg_of_one(judged.ranks(None)))}
+    if live is not None and live.ranker is not None:
+        against[models.against(live.model.id)] = compared(found, ndcg_of_one(judged.ranks(live.ranker)))
     return {
         "ndcg@10": float(found.mean()), "ci95": interval(found, SEED), "hr@10": float(((ranks >= 0) & (ranks < 10)).mean()),
         "recall_of_candidates": float((ranks >= 0).mean()), "n_cases": len(ranks), "against": against,
     }  # fmt: skip
 
 
-def difference(ours: npt.NDArray[np.float64], others: npt.NDArray[np.float64]) -> dict[str, Any]:
+def compared(ours: Figures, others: Figures) -> dict[str, Any]:
     """Paired, with its 95% interval."""
-    return {"ndcg@10": float((ours - others).mean()), "ci95": interval(ours - others, SEED), "n_cases": len(ours)}
+    return difference(ours - others, SEED) | {"n_cases": len(ours)}
 
 
-def live_ranker(engine: Engine, server: Server) -> tuple[Model, Ranker] | None:
-    """None too where this version cannot use what is live: fused scores serve then."""
+def live_ranker(engine: Engine, server: Server) -> Live | None:
     with engine.begin() as connection:
         live = models.live_model(connection, server.id)
-    return None if live is None else _usable(engine, live)
-
-
-def _usable(engine: Engine, model: Model) -> tuple[Model, Ranker] | None:
-    try:
-        return model, read_ranker_of(engine, model)
-    except Exception as error:  # another version's, or damaged: whatever it is, it does not serve
-        log.warning("the live model cannot be used", model_id=model.id, error=type(error).__name__)
+    if live is None:
         return None
+    try:
+        return Live(live, read_ranker_of(engine, live))
+    except Exception as error:  # another version's, or damaged: whatever it is, it does not serve
+        log.warning("the live model cannot be used", model_id=live.id, error=type(error).__name__)
+        return Live(live, None)
 
 
 def read_ranker_of(engine: Engine, model: Model) -> Ranker:
@@ -193,13 +221,14 @@ def read_ranker_of(engine: Engine, model: Model) -> Ranker:
     return read_second_stage(model.name, content).ranker
 
 
-def _promote(engine: Engine, server: Server, model_id: int, now: datetime) -> bool:
-    with engine.begin() as connection:
-        live = models.live_model(connection, server.id)
-    is_unusable = live is not None and _usable(engine, live) is None
-    reason = f"Model {live.id} cannot be used by this version." if live is not None and is_unusable else None
+def _promote(engine: Engine, server: Server, model_id: int, live: Live | None, now: datetime) -> bool:
+    """`live`: what was live when it was measured. What took its place since is compared with as any other."""
     try:
         with engine.begin() as connection:
+            models.hold(connection, server.id)
+            still = models.live_model(connection, server.id)
+            is_unusable = live is not None and live.ranker is None and still is not None and still.id == live.model.id
+            reason = f"Model {still.id} cannot be used by this version." if still is not None and is_unusable else None
             promotion.promote(connection, server, model_id, reason, now)
     except PromotionRefused as error:
         log.warning("trained, and kept as a candidate", server=server.external_id, model_id=model_id, detail=error.detail)
@@ -207,16 +236,13 @@ def _promote(engine: Engine, server: Server, model_id: int, now: datetime) -> bo
     return True
 
 
-def card(ranker: Ranker, judged: Held) -> dict[str, Any]:
+def card(ranker: Ranker, judged: Held, scores: Floats) -> dict[str, Any]:
     """Of each feature its importance, and how it was distributed: over all candidates, and over those the model would have shown."""
-    every = np.concatenate(judged.features)
-    scores, start, shown = ranker.score(every), 0, np.zeros(len(every), dtype=np.bool_)
-    for one in judged.features:
-        best = np.argsort(-scores[start : start + len(one)], kind="stable")[:N_SHOWN]
-        shown[start + best] = True
-        start += len(one)
+    shown = np.zeros(len(judged.features), dtype=np.bool_)
+    for start, size in zip(judged.starts.tolist(), judged.sizes.tolist(), strict=True):
+        shown[start + np.argsort(-scores[start : start + size], kind="stable")[:N_SHOWN]] = True
     gains = ranker.importance()
-    return {"features": [_distribution(name, float(gains[at]), every[:, at], shown) for at, name in enumerate(NAMES)]}
+    return {"features": [_distribution(name, float(gains[at]), judged.features[:, at], shown) for at, name in enumerate(NAMES)]}
 
 
 def _distribution(name: str, gain: float, values: Floats, shown: npt.NDArray[np.bool_]) -> dict[str, Any]:

@@ -141,10 +141,8 @@ def _seen(shape: Shape) -> str:
            {_nearness(shape, "text", N_NEAR_TEXT)} AS near_text"""
 
 
-FOUND = """
-SELECT p.item_id, p.name, p.genres, p.added_at, p.similarity, p.nearest, p.own_score, p.score, p.facet, p.collab,
-       p.is_near, p.is_near_whole, p.is_collab, p.two_tower, p.is_two_tower, p.is_popular, p.is_titled,
-       p.vector, p.collab_long, p.two_tower_long, p.near_collab, p.near_two_tower, p.near_text, coalesce(s.n, 0) AS times_shown
+FOUND = f"""
+SELECT {", ".join(f"p.{name}" for name in Found._fields if name != "times_shown")}, coalesce(s.n, 0) AS times_shown
 FROM page p
 LEFT JOIN shown s ON s.item_id = p.item_id
 ORDER BY p.rank"""

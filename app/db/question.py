@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from app.db.asker import Asker, GivenTaste
-from app.db.searches import Search
+from app.db.searches import LEARNED, Search
 from app.types import Filters, SpaceInUse, SpaceKind
 
 # What the prior may add to a similarity; EXPERIMENTS, facets and prior.
@@ -44,7 +44,7 @@ class Question:
     @property
     def spaces(self) -> list[SpaceInUse]:
         """What is searched: text first."""
-        return [self.asker.spaces[kind] for kind in ("text", "collab", "two_tower") if kind in self.kinds and kind in self.asker.spaces]
+        return [self.asker.spaces[kind] for kind in ("text", *LEARNED) if kind in self.kinds and kind in self.asker.spaces]
 
     def exactly(self) -> "Question":
         """The same, through every row."""

@@ -1,6 +1,6 @@
 """Of what was found: how near each is to the tastes, its score, and the ranks that are wanted."""
 
-from app.db.searches import BRANCHES, MAX_FACETS, POPULAR, TITLE, Shape, in_space, taste_in
+from app.db.searches import BRANCHES, LEARNED, MAX_FACETS, POPULAR, TITLE, Shape, in_space, taste_in
 
 # The nearest facet's part of a similarity; EXPERIMENTS, facets and prior.
 FACET_WEIGHT = 0.2
@@ -60,10 +60,9 @@ def ranked(shape: Shape, more: str = "") -> str:
     text, collab, two_tower = shape.number("text"), shape.number("collab"), shape.number("two_tower")
     if not shape.is_personal or text is None:
         columns += ", NULL::float8 AS similarity, NULL::float8 AS nearest, NULL::int AS facet"
-    if not shape.is_personal or collab is None:
-        columns += ", NULL::float8 AS collab"
-    if not shape.is_personal or two_tower is None:
-        columns += ", NULL::float8 AS two_tower"
+    for kind in LEARNED:
+        if not shape.is_personal or shape.number(kind) is None:
+            columns += f", NULL::float8 AS {kind}"
     return f"""
 pooled AS (
     SELECT item_id, block, min(place) AS place,
@@ -152,10 +151,7 @@ def _score(shape: Shape) -> str:
     parts = []
     if shape.number("text") is not None:
         parts.append(f"coalesce(similarity, -1) + {FACET_WEIGHT} * coalesce(nearest - similarity, 0) + :prior_weight * prior")
-    if shape.number("collab") is not None:
-        parts.append(":collab_weight * coalesce(collab, 0)")
-    if shape.number("two_tower") is not None:
-        parts.append(":two_tower_weight * coalesce(two_tower, 0)")
+    parts += [f":{kind}_weight * coalesce({kind}, 0)" for kind in LEARNED if shape.number(kind) is not None]
     if shape.is_blended:
         parts.append(":household_weight * (popularity - prior)")
     return " + ".join(parts)

@@ -14,17 +14,15 @@ from app.db.access import access_values
 from app.db.dressing import dressed, heaviest
 from app.db.question import ENOUGH_EVIDENCE, Question
 from app.db.ranking import ranked, wanted
-from app.db.searches import BLOCK, FACETS_SEARCHED, FILTERS, InSpace, Shape, found
+from app.db.searches import BLOCK, FACETS_SEARCHED, FILTERS, LEARNED, InSpace, Shape, found
 from app.types import BasedOn, Candidate, Server, SpaceInUse
 
 # What the share of the household that watched an item adds to its score, and more where next to nothing is
 # known of a taste (EXPERIMENTS, the household).
 HOUSEHOLD_WEIGHT = 0.25
 MORE_WITHOUT_EVIDENCE = 0.25
-# What one standard deviation in the space learned from behaviour adds, where the space is fully to be trusted (EXPERIMENTS, fused).
-COLLAB_WEIGHT = 0.2
-# The same in the space of two towers (EXPERIMENTS, two towers).
-TWO_TOWER_WEIGHT = 0.2
+# What one standard deviation in a space learned from behaviour adds, where the space is fully to be trusted (EXPERIMENTS, fused).
+LEARNED_WEIGHT = 0.2
 # From this strength on reasons are made in it.
 TRUSTED = 0.5
 RECENT = timedelta(days=30)
@@ -68,10 +66,9 @@ def values_of(server: Server, question: Question, shape: Shape, first: int, last
 
 def _personal_values(question: Question, shape: Shape) -> dict[str, Any]:
     values: dict[str, Any] = {"explain": question.explain}
-    if shape.number("collab") is not None:
-        values["collab_weight"] = COLLAB_WEIGHT * question.asker.spaces["collab"].strength
-    if shape.number("two_tower") is not None:
-        values["two_tower_weight"] = TWO_TOWER_WEIGHT * question.asker.spaces["two_tower"].strength
+    for kind in LEARNED:
+        if shape.number(kind) is not None:
+            values[f"{kind}_weight"] = LEARNED_WEIGHT * question.asker.spaces[kind].strength
     if shape.number("text") is not None:
         values["prior_weight"] = question.prior_weight
     if shape.is_one_facet:

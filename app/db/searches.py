@@ -24,6 +24,8 @@ BLOCK = 60
 # Where a ranker puts them in order it sees so many at once: all that the spaces learned from behaviour bring, and of every other branch
 # these few. More of those only push out what is watched next (EXPERIMENTS, the second stage under load).
 N_RANKED, N_RANKED_BESIDE = 200, 40
+# The kinds of spaces learned from behaviour.
+LEARNED: tuple[SpaceKind, ...] = ("collab", "two_tower")
 # Of a text taste, how many of the heaviest facets an item is compared with, and near how many of them is searched: one less for each space
 # learned from behaviour, so that there are four branches in all (EXPERIMENTS, search).
 MAX_FACETS = 3
@@ -91,7 +93,7 @@ class Shape:
 
     def n_in_block(self, kind: SpaceKind | None = None) -> int:
         """What a branch brings to each block: of a space of this kind, or of another source."""
-        return self.block if self.block == BLOCK or kind in ("collab", "two_tower") else N_RANKED_BESIDE
+        return self.block if self.block == BLOCK or kind in LEARNED else N_RANKED_BESIDE
 
     def n_candidates(self, kind: SpaceKind | None = None) -> int:
         return self.n_blocks * self.n_in_block(kind)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +12,6 @@ from app.db.statements import statement
 
 # Slates held at a time: 200 of 20 items and 60 features are 10 MB of Python's floats.
 _AT_ONCE = 200
-
-
-@dataclass(frozen=True)
-class RankerCard:
-    id: int
-    card: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -32,11 +25,6 @@ class FeatureSkew:
     kl: float | None
     is_flagged: bool
     computed_at: datetime
-
-
-def ranker_in_use(connection: Connection, server_id: int) -> RankerCard | None:
-    row = connection.execute(statement("skew", "ranker_in_use"), {"server_id": server_id}).one_or_none()
-    return None if row is None else RankerCard(row.id, row.card)
 
 
 def served_features(

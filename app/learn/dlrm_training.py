@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from app.learn.dlrm import DlrmParameters, Scale, Weights
 from app.learn.events import Floats, Ints
+from app.learn.metrics import ndcg_of_one
 from app.learn.ranker import Lists
 from app.types import Progress
 
@@ -130,7 +131,7 @@ class Training:
         scores, is_chosen = torch.cat(parts).numpy(), lists.labels > 0
         is_above = (scores >= np.repeat(scores[is_chosen], lists.sizes)) & ~is_chosen
         ranks = np.add.reduceat(is_above.astype(np.int64), np.cumsum(lists.sizes) - lists.sizes)
-        return float(np.where(ranks < 10, 1 / np.log2(ranks + 2), 0.0).mean())
+        return float(ndcg_of_one(ranks).mean())
 
     def _scores(self, features: Floats) -> Tensor:
         found: Tensor = self.net(torch.from_numpy(self._scale.dense(features)), torch.from_numpy(self._scale.codes(features)))

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.learn.events import Events, Floats, Ints
+from app.learn.positions import positions_in
 from app.learn.transitions import Transitions, learn_transitions
 
 # Of a history, what counts as late: what was watched last says what is watched now.
@@ -52,9 +53,7 @@ class ItemFacts:
 
     def positions(self, item_ids: npt.NDArray[np.int64]) -> Ints:
         """-1, the last row, for those that are not known."""
-        found = np.minimum(np.searchsorted(self.item_ids, item_ids), max(len(self.item_ids) - 1, 0))
-        is_known = self.item_ids[found] == item_ids if len(self.item_ids) else np.zeros(len(item_ids), dtype=np.bool_)
-        return np.where(is_known, found, -1)
+        return positions_in(self.item_ids, item_ids)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """By name, as `from_arrays` takes them."""

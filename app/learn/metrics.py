@@ -1,6 +1,7 @@
 """How good lists are, case by case, and how sure a mean over cases is. Lists have shape (n_cases, n), -1 where there is no item."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -86,6 +87,16 @@ def intra_list_distance(lists: Ints, vectors: Floats) -> Figures:
         squares += (added**2).sum(axis=1)
     pairs = (sums.astype(np.float64) ** 2).sum(axis=1) - squares
     return np.where(n > 1, 1 - pairs / np.maximum(n * (n - 1), 1), np.nan)
+
+
+def ndcg_of_one(ranks: Ints) -> Figures:
+    """NDCG@10 of lists with one relevant item each, by its rank from 0, -1 where it is not among them; shape (n,)."""
+    return np.where((ranks >= 0) & (ranks < 10), DISCOUNT[np.clip(ranks, 0, 9)], 0.0)
+
+
+def difference(values: Figures, seed: int) -> dict[str, Any]:
+    """The mean of paired differences of NDCG@10, with its 95% interval."""
+    return {"ndcg@10": float(values.mean()), "ci95": interval(values, seed)}
 
 
 def interval(values: Figures, seed: int) -> tuple[float, float]:

@@ -15,6 +15,8 @@ PSI_MODERATE, PSI_SHIFTED = 0.1, 0.25
 # Two samples of one distribution in b bins differ by a PSI of (b - 1)(1/n + 1/m) on average. All items of a slate share what is known
 # of the user, so slates count: a hundred keep twelve bins' chance differences at a PSI of .11. Slates may be short, so rows count too.
 MIN_ROWS, MIN_SLATES = 1_000, 100
+# Of a list, what counts as shown, in training and serving alike.
+N_SHOWN = 20
 # In each bin beside what was counted: none is then empty (Krichevsky and Trofimov, 1981).
 SMOOTHING = 0.5
 

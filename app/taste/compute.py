@@ -9,6 +9,7 @@ from threadpoolctl import ThreadpoolController
 
 from app.db import Connection, tastes
 from app.db.tastes import UserFacet, UserTaste
+from app.learn.positions import positions_in
 from app.taste.history import History
 from app.taste.labels import Traits, genre_shares, label_of
 from app.taste.profile import Taste, taste_of
@@ -24,9 +25,7 @@ def compute_tastes(connection: Connection, space: Space | SpaceInUse, recipe: Re
     rows = tastes.read_histories(connection, space.server_id, [user_id for user_id, _ in users])
     vectors = tastes.read_history_vectors(connection, space, np.unique(rows["item_id"]))
     matrix = vectors["vector"].astype(np.float32)
-    found = np.searchsorted(vectors["item_id"], rows["item_id"])
-    found = np.minimum(found, max(len(vectors) - 1, 0))
-    positions = np.where(vectors["item_id"][found] == rows["item_id"], found, -1) if len(vectors) else np.full(len(rows), -1)
+    positions = positions_in(vectors["item_id"], rows["item_id"])
     computed = []
     # A column of a structured array is strided, and would be copied for each search.
     user_ids = np.ascontiguousarray(rows["user_id"])

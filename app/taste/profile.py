@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from app.learn.features import N_RECENT
 from app.taste.facets import facets_of
 from app.taste.history import History
 from app.taste.recipes import Recipe
@@ -14,8 +15,6 @@ from app.taste.recipes import Recipe
 MAX_HEAVIEST = 50
 # What a facet is named, explained and shown by; writing more of them is what a recomputation costs most.
 MAX_OF_INTEREST = 20
-# What a ranker looks at.
-MAX_RECENT = 30
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -81,7 +80,7 @@ def _recent(recipe: Recipe, history: History, weights: npt.NDArray[np.float64]) 
         return np.zeros(0, dtype=np.int64)
     newest_first = recipe.newest_first(history)
     counts = history.is_seen[newest_first] & (weights[newest_first] > 0)
-    return history.item_ids[newest_first[counts][:MAX_RECENT]]
+    return history.item_ids[newest_first[counts][:N_RECENT]]
 
 
 def _interests(item_ids: Ints, weights: Floats, vectors: Floats, positions: Ints) -> list[Interest]:

@@ -1,6 +1,3 @@
--- name: ranker_in_use
-SELECT id, card FROM models WHERE server_id = :server_id AND kind = 'ranker' AND status = 'live';
-
 -- name: served_features
 -- Ids are random: their first are a sample of the whole time.
 SELECT s.features[1 : CAST(:n_values AS int)] AS features

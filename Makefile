@@ -45,7 +45,7 @@ sql: $(INSTALLED) ## Print the retrieval statement as it is rendered
 
 lock: $(INSTALLED) ## Bring requirements.lock in line with pyproject.toml (UPGRADE=--upgrade for newer versions)
 	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(PIP) install uv
-	echo torch | $(BIN)/python -m uv pip compile pyproject.toml requirements.in --extra dev --excludes /dev/stdin \
+	echo torch | $(BIN)/python -m uv pip compile pyproject.toml requirements.in --extra dev --extra otel --excludes /dev/stdin \
 		--universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet $(UPGRADE) --output-file requirements.lock
 
 clean: ## Remove caches and results; .venv and .palate stay

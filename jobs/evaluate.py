@@ -36,7 +36,7 @@ from jobs.evaluation_data import Library
 
 LIST_LENGTH = 20
 # What all others of the same run are compared with, case by case.
-REFERENCES = ("popularity", "ease (recency)")
+REFERENCES = ("popularity", "ease (recency)", "fused (served)")
 
 Factory = Callable[[ProtocolName, Library], Recommender]
 

@@ -41,10 +41,12 @@ class World:
     histories: dict[str, int]
 
 
-def build_world(engine: Engine, kind: DataKind, n_items: int, n_users: int, model_name: str, seed: int) -> World:
-    """Fill a scratch database that has been migrated."""
+def build_world(
+    engine: Engine, kind: DataKind, n_items: int, n_users: int, model_name: str, seed: int, dimension: int = DIMENSION
+) -> World:
+    """Fill a scratch database that has been migrated. `dimension`: of vectors that are not real."""
     random = np.random.default_rng(seed)
-    vectors, regions = _vectors(kind, n_items, model_name, random)
+    vectors, regions = _vectors(kind, n_items, dimension, model_name, random)
     lengths = [min(HISTORY_LENGTHS[user % len(HISTORY_LENGTHS)], n_items // 2) for user in range(n_users)]
     return plant_world(engine, vectors, [_history(vectors, regions, length, random) for length in lengths], n_items)
 
@@ -73,14 +75,14 @@ def plant_world(engine: Engine, vectors: Floats, histories: Sequence[Ints], n_it
     return World(server, space, {f"user {user}": length for user, length in enumerate(lengths)})
 
 
-def _vectors(kind: DataKind, n_items: int, model_name: str, random: np.random.Generator) -> tuple[Floats, Floats]:
+def _vectors(kind: DataKind, n_items: int, dimension: int, model_name: str, random: np.random.Generator) -> tuple[Floats, Floats]:
     """(item vectors, centres of the regions that people like)."""
     match kind:
         case "uniform":
-            return _unit(random.standard_normal((n_items, DIMENSION), dtype=np.float32)), np.empty((0, DIMENSION), dtype=np.float32)
+            return _unit(random.standard_normal((n_items, dimension), dtype=np.float32)), np.empty((0, dimension), dtype=np.float32)
         case "planted":
-            centres = _unit(random.standard_normal((N_CLUSTERS, DIMENSION), dtype=np.float32))
-            noise = random.standard_normal((n_items, DIMENSION), dtype=np.float32) / np.sqrt(DIMENSION).astype(np.float32)
+            centres = _unit(random.standard_normal((N_CLUSTERS, dimension), dtype=np.float32))
+            noise = random.standard_normal((n_items, dimension), dtype=np.float32) / np.sqrt(dimension).astype(np.float32)
             return _unit(centres[random.integers(N_CLUSTERS, size=n_items)] + noise), centres
         case "real":
             raw = TextEncoder(locate_model(model_name)).encode([item_text(body) for body in demo_item_bodies()])

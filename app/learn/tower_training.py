@@ -53,7 +53,7 @@ class Training:
         self._share = torch.from_numpy(n_events / max(len(counted), 1)).float().to(self._device)
         generator = torch.Generator().manual_seed(parameters.seed)
         self.tower = ItemTower(content, torch.from_numpy(n_events > 0), parameters.dimension, generator).to(self._device)
-        self._optimiser = torch.optim.AdamW(self.tower.parameters(), weight_decay=parameters.weight_decay)
+        self._optimiser = torch.optim.AdamW(self.tower.parameters(), weight_decay=parameters.weight_decay, fused=True)
         self._kernel = kernel(parameters.n_before, parameters.n_moments, parameters.order_decay).to(self._device)
         self._cut = {"n_moments": parameters.n_moments, "n_stretches": parameters.n_stretches, "size": parameters.batch}
         self._n_batches = n_batches(counted, **self._cut)
@@ -86,8 +86,10 @@ class Training:
         needed = torch.unique(torch.cat([items.flatten(), columns]))
         own_weight = self._kept((len(needed), 1), self._parameters.own_dropout, generator)
         history, target = self.tower(needed, own_weight)
-        tastes = self._tastes(history[torch.searchsorted(needed, items)], weights, generator).flatten(0, 1)[rows]
-        found = target[torch.searchsorted(needed, columns)]
+        # As embeddings: the gradient of plain indexing costs five times as much (EXPERIMENTS, two towers).
+        seen = functional.embedding(torch.searchsorted(needed, items), history)
+        tastes = functional.embedding(rows, self._tastes(seen, weights, generator).flatten(0, 1))
+        found = functional.embedding(torch.searchsorted(needed, columns), target)
         theirs = self._theirs(items, weights, columns)[rows // self._parameters.n_moments]
         losses = self._losses(tastes, found, columns, theirs)
         return (losses * counts[rows]).sum() / counts[rows].sum()

@@ -86,7 +86,7 @@ def build_library(postgres_url: str, n_items: int) -> Iterator[Library]:
     with scratch_database(postgres_url) as url:
         work, serve = working_engine(url), serving_engine(url, 2)
         migrate(work)
-        yield Library(serve, build_world(work, "planted", n_items, 5, "", seed=1))
+        yield Library(serve, build_world(work, "planted", n_items, 5, "", seed=1, dimension=128))
         work.dispose()
         serve.dispose()
 
@@ -151,7 +151,7 @@ def test_what_a_ranker_puts_in_order_is_found_by_an_index_of_each_space(
 def test_a_small_library_is_scanned_exactly(small: Library, filters: Filters) -> None:
     plan = small.plan(LIGHT_USER, filters)
     assert not [node for node in plan.walk() if node.index.endswith("_hnsw")]
-    assert [node for node in plan.walk() if node.relation == "shared_384"]
+    assert [node for node in plan.walk() if node.relation == "shared_128"]
 
 
 @pytest.mark.parametrize("filters", [*FILTERS, SELECTIVE])

@@ -17,10 +17,12 @@ from app.db.searches import N_RANKED, N_RANKED_BESIDE
 from app.learn.events import Floats, Ints
 from app.learn.features import N_NEAR, N_NEAR_TEXT, N_RECENT, Listed, Nearness
 from app.taste.recipes import Recipe, Weights
-from jobs.watched import Watched
+from jobs.watched import Grades, Watched
 
 Mask = npt.NDArray[np.bool_]
 
+# What the title that was begun next is worth beside those that were later (EXPERIMENTS, what a ranker is to find).
+NEXT = 3
 # Scores of a batch, in memory at once: 4 bytes each, in six arrays.
 BATCH_SCORES = 2_000_000
 
@@ -59,8 +61,17 @@ class Retrieval:
     text_recipe: Recipe
 
 
-def lists_of(watched: Watched, found: Retrieval, chosen: Ints) -> Iterator[tuple[Listed, int]]:
-    """Of each moment the candidates, best first as retrieval ranks them, and the place of the title that was begun: -1, not among them."""
+@dataclass(frozen=True)
+class Offered:
+    """The candidates of a moment, best first as retrieval ranks them. `place`: of the title that was begun then, -1 where it is not among
+    them; `grades` (n,): NEXT of that title, of those that were begun later what finding them would have been worth, 0 of all others."""
+
+    listed: Listed
+    place: int
+    grades: Grades
+
+
+def lists_of(watched: Watched, found: Retrieval, chosen: Ints) -> Iterator[Offered]:
     size = max(16, BATCH_SCORES // max(watched.events.n_items, 1))
     with threadpool_limits(1, user_api="blas"):
         for start in range(0, len(chosen), size):
@@ -75,9 +86,9 @@ class _Near:
     long_term: Floats
 
 
-def _batch(watched: Watched, found: Retrieval, chosen: Ints) -> Iterator[tuple[Listed, int]]:
-    events = watched.events
-    firsts = np.searchsorted(events.users, events.users[chosen])
+def _batch(watched: Watched, found: Retrieval, chosen: Ints) -> Iterator[Offered]:
+    events, worth = watched.events, watched.grades
+    firsts, ends = (np.searchsorted(events.users, events.users[chosen], side) for side in ("left", "right"))
     moments = [_moment(watched, first, row) for first, row in zip(firsts.tolist(), chosen.tolist(), strict=True)]
     pasts = [watched.history.rows(slice(first, row)) for first, row in zip(firsts.tolist(), chosen.tolist(), strict=True)]
 
@@ -94,14 +105,18 @@ def _batch(watched: Watched, found: Retrieval, chosen: Ints) -> Iterator[tuple[L
     for near, space in ((collab, found.collab), (two_tower, found.two_tower)):
         own = own if near is None else own + space.weight * near.taste
     own[:, ~found.is_open] = -np.inf
-    for row, (first, last) in enumerate(zip(firsts.tolist(), chosen.tolist(), strict=True)):
-        before = events.items[first:last]
+    grades = np.zeros(events.n_items, dtype=np.int8)
+    for row, (first, last, end) in enumerate(zip(firsts.tolist(), chosen.tolist(), ends.tolist(), strict=True)):
+        before, later = events.items[first:last], events.items[last:end]
         own[row, before] = -np.inf
         seen = before[(weighed[row] > 0) & pasts[row].is_seen]
         rows = [None if near is None else (near.taste[row], near.long_term[row]) for near in (collab, two_tower)]
         one = _One(watched, found, own[row], rows[0], rows[1], text[row], seen, last - first, moments[row])
         place = np.flatnonzero(one.best == events.items[last])
-        yield one.listed(), int(place[0]) if len(place) else -1
+        grades[later] = worth[last:end]
+        grades[events.items[last]] = NEXT
+        yield Offered(one.listed(), int(place[0]) if len(place) else -1, grades[one.best])
+        grades[later] = 0
 
 
 def _moment(watched: Watched, first: int, last: int) -> float:

@@ -17,7 +17,7 @@ from app.learn.item_facts import Description, ItemFacts, item_facts
 from app.taste.recipes import recipe_of
 from app.types import Progress, Server
 from jobs.learn_two_tower import towers_of
-from jobs.lists import Retrieval, Vectors, lists_of
+from jobs.lists import Offered, Retrieval, Vectors, lists_of
 from jobs.memory import usual_bytes
 from jobs.moments import Moments, moments_of
 from jobs.revision import Material, Revision, text_of
@@ -34,10 +34,10 @@ class Past:
     facts: ItemFacts
     described: Sequence[Description | None]
 
-    def lists(self, chosen: npt.NDArray[np.int64]) -> Iterator[tuple[Floats, int]]:
-        """Of each moment the features of its candidates (n, n_features), and the place of the one that was begun, -1 where it is none."""
-        for listed, place in lists_of(self.watched, self.retrieval, chosen):
-            yield features_of(self.facts, listed), place
+    def lists(self, chosen: npt.NDArray[np.int64]) -> Iterator[tuple[Floats, Offered]]:
+        """Of each moment its candidates, and their features (n, n_features)."""
+        for offered in lists_of(self.watched, self.retrieval, chosen):
+            yield features_of(self.facts, offered.listed), offered
 
     def facts_now(self) -> ItemFacts:
         """Of all that was watched, these moments too: what a request is answered with."""

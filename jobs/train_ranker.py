@@ -28,7 +28,9 @@ from app.learn.second_stage import SecondStage, read_second_stage
 from app.learn.skew import N_SHOWN, count_in
 from app.recommend import promotion
 from app.types import Model, Progress, Server, unseen
+from jobs.lists import Offered
 from jobs.past import Learning, Past, read_past
+from jobs.watched import Grades
 
 log = structlog.get_logger()
 
@@ -45,10 +47,11 @@ SEED = 0
 
 @dataclass(frozen=True)
 class Held:
-    """Whole lists, one after the other: features (n, n_features), sizes (n_lists,), and in each the place of what was begun, -1 where it is
-    not among them."""
+    """Whole lists, one after the other: features (n, n_features), grades (n,), sizes (n_lists,), and in each the place of what was begun,
+    -1 where it is not among them."""
 
     features: Floats
+    grades: Grades
     sizes: Ints
     places: Ints
 
@@ -58,11 +61,9 @@ class Held:
 
     def as_lists(self) -> Lists:
         """Those in which there is something to find."""
-        able = self.places >= 0
-        labels = np.zeros(len(self.features), dtype=np.int8)
-        labels[(self.starts + self.places)[able]] = 1
+        able = np.array([grades.any() for grades in np.split(self.grades, self.starts[1:])], dtype=np.bool_)
         kept = np.repeat(able, self.sizes)
-        return Lists(self.features[kept], labels[kept], self.sizes[able])
+        return Lists(self.features[kept], self.grades[kept], self.sizes[able])
 
     def ranks(self, ranker: Ranker | None) -> Ints:
         """Of what was begun, from 0; without a ranker, as retrieval has it."""
@@ -139,7 +140,7 @@ def split(past: Past, progress: Progress) -> tuple[Lists, Held, Held]:
     trained_on = trained_on[-MAX_LISTS:]
     train = _sampled(_told(past.lists(trained_on), len(trained_on), progress))
     if len(train) < MIN_LISTS:
-        raise NothingToLearn(f"What was watched next was among the candidates {len(train)} times; a ranker takes {MIN_LISTS}.")
+        raise NothingToLearn(f"What was watched then or later was among the candidates {len(train)} times; a ranker takes {MIN_LISTS}.")
     return train, _held(past, ends), _held(past, judges)
 
 
@@ -156,28 +157,29 @@ def _n_held(past: Past) -> int:
 def _held(past: Past, chosen: Ints) -> Held:
     found = list(past.lists(chosen))
     features = np.concatenate([np.zeros((0, len(NAMES)), np.float32), *(one for one, _ in found)])
-    sizes, places = (np.array(values, dtype=np.int64) for values in ([len(one) for one, _ in found], [place for _, place in found]))
-    return Held(features, sizes, places)
+    grades = np.concatenate([np.zeros(0, np.int8), *(one.grades for _, one in found)])
+    sizes, places = (np.array(values, dtype=np.int64) for values in ([len(one) for one, _ in found], [one.place for _, one in found]))
+    return Held(features, grades, sizes, places)
 
 
-def _told(lists: Iterator[tuple[Floats, int]], n: int, progress: Progress) -> Iterator[tuple[Floats, int]]:
+def _told(lists: Iterator[tuple[Floats, Offered]], n: int, progress: Progress) -> Iterator[tuple[Floats, Offered]]:
     for number, one in enumerate(lists):
         if number % 100 == 0:
             progress(number, n)
         yield one
 
 
-def _sampled(lists: Iterable[tuple[Floats, int]]) -> Lists:
-    """Of each list what was begun and some others, in no order."""
+def _sampled(lists: Iterable[tuple[Floats, Offered]]) -> Lists:
+    """Of each list what was to be found and some others, in no order."""
     generator = np.random.default_rng(SEED)
     features, labels, sizes = [], [], []
-    for found, place in lists:
-        if place < 0:
+    for found, offered in lists:
+        wanted, others = np.flatnonzero(offered.grades), np.flatnonzero(offered.grades == 0)
+        if not len(wanted):
             continue
-        others = np.flatnonzero(np.arange(len(found)) != place)
-        kept = generator.permutation(np.append(generator.choice(others, min(N_OTHERS, len(others)), replace=False), place))
+        kept = generator.permutation(np.append(generator.choice(others, min(N_OTHERS, len(others)), replace=False), wanted))
         features.append(found[kept])
-        labels.append((kept == place).astype(np.int8))
+        labels.append(offered.grades[kept])
         sizes.append(len(kept))
     if not sizes:
         return Lists(np.zeros((0, len(NAMES)), np.float32), np.zeros(0, np.int8), np.zeros(0, np.int64))

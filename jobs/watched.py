@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.learn.events import Events
+from app.learn.events import USUAL_RATING, Events
 from app.taste.history import History, before_all
 from app.taste.recipes import WATCHING_WEIGHTS
 
 Times = npt.NDArray[np.float64]
+Grades = npt.NDArray[np.int8]
 
 # What was watched to the half, or gone on with after its first episode, was worth finding.
 MIN_WANTED, MIN_EPISODES_WANTED = 0.5, 2
@@ -26,6 +27,11 @@ class Watched:
     begun_at: Times
     is_wanted: npt.NDArray[np.bool_]
     history: History
+
+    @property
+    def grades(self) -> Grades:
+        """What finding each would have been worth, shape (n,): 2, where it was rated no better than usual 1, where it was broken off 0."""
+        return (self.is_wanted.astype(np.int8) + (self.is_wanted & ~(self.history.rating <= USUAL_RATING))).astype(np.int8)
 
 
 def watched_in(rows: npt.NDArray[Any], more_item_ids: npt.NDArray[np.int64] | None = None, *, as_of: float = np.inf) -> Watched:

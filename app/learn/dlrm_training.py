@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from app.learn.dlrm import DlrmParameters, Scale, Weights
 from app.learn.events import Floats, Ints
-from app.learn.metrics import ndcg_of_one
+from app.learn.metrics import ndcg_of_graded
 from app.learn.ranker import Lists
 from app.types import Progress
 
@@ -118,20 +118,20 @@ class Training:
         labels = torch.from_numpy(self._train.labels[rows]).float()
         scores = self._scores(self._train.features[rows])
         if self._loss == "pointwise":
-            return functional.binary_cross_entropy_with_logits(scores, labels, reduction="sum") / len(lists)
+            return functional.binary_cross_entropy_with_logits(scores, (labels > 0).float(), reduction="sum") / len(lists)
         lengths = sizes.tolist()
         beside = nn.utils.rnn.pad_sequence(list(torch.split(scores, lengths)), batch_first=True, padding_value=NEVER)
         wanted = nn.utils.rnn.pad_sequence(list(torch.split(labels, lengths)), batch_first=True)
-        return functional.cross_entropy(beside, wanted.argmax(dim=1))
+        return functional.cross_entropy(beside, wanted / wanted.sum(dim=1, keepdim=True))
 
     def ndcg(self, lists: Lists) -> float:
-        """NDCG@10 of lists with one title each that was chosen; what scores the same stands above it."""
+        """NDCG@10, a title of grade g being worth 2^g - 1; of what scores the same the worthless stands above."""
         with torch.no_grad():
             parts = [self._scores(lists.features[start : start + MANY]) for start in range(0, len(lists.features), MANY)]
-        scores, is_chosen = torch.cat(parts).numpy(), lists.labels > 0
-        is_above = (scores >= np.repeat(scores[is_chosen], lists.sizes)) & ~is_chosen
-        ranks = np.add.reduceat(is_above.astype(np.int64), np.cumsum(lists.sizes) - lists.sizes)
-        return float(ndcg_of_one(ranks).mean())
+        is_there = np.arange(lists.sizes.max()) < lists.sizes[:, None]
+        scores, worth = np.full(is_there.shape, NEVER), np.zeros(is_there.shape)
+        scores[is_there], worth[is_there] = torch.cat(parts).numpy(), 2.0**lists.labels - 1
+        return float(ndcg_of_graded(worth, scores).mean())
 
     def _scores(self, features: Floats) -> Tensor:
         found: Tensor = self.net(torch.from_numpy(self._scale.dense(features)), torch.from_numpy(self._scale.codes(features)))

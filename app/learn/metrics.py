@@ -94,6 +94,14 @@ def ndcg_of_one(ranks: Ints) -> Figures:
     return np.where((ranks >= 0) & (ranks < 10), DISCOUNT[np.clip(ranks, 0, 9)], 0.0)
 
 
+def ndcg_of_graded(worth: Figures, scores: Figures) -> Figures:
+    """NDCG@10 of lists (n, n_items) by what each item is worth, 0 or more, and its score; of equal scores the least worth stands above."""
+    order = np.lexsort((worth, -scores), axis=1)
+    found, best = np.take_along_axis(worth, order, axis=1)[:, :10], -np.sort(-worth, axis=1)[:, :10]
+    discount = DISCOUNT[: worth.shape[1]]
+    return np.asarray((found * discount).sum(axis=1) / (best * discount).sum(axis=1))
+
+
 def difference(values: Figures, seed: int) -> dict[str, Any]:
     """The mean of paired differences of NDCG@10, with its 95% interval."""
     return {"ndcg@10": float(values.mean()), "ci95": interval(values, seed)}

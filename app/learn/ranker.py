@@ -21,8 +21,8 @@ Labels = npt.NDArray[np.int8]
 
 @dataclass(frozen=True)
 class Lists:
-    """Candidates of many lists, one list after the other: `features` (n, n_features), `labels` (n,) 1 for what was chosen, `sizes` of the
-    lists (n_lists,)."""
+    """Candidates of many lists, one list after the other: `features` (n, n_features), `labels` (n,) grades of what was to be found, 0 of
+    the others, `sizes` of the lists (n_lists,)."""
 
     features: Floats
     labels: Labels

@@ -21,7 +21,7 @@ from app.recommend.rankers import Rankers
 from app.taste.recipes import recipe_of
 from app.types import Server, unseen
 from jobs.compare_models import compare
-from jobs.lists import Retrieval, Vectors, lists_of
+from jobs.lists import NEXT, Retrieval, Vectors, lists_of
 from jobs.moments import N_MOMENTS, moments_of
 from jobs.past import Learning, read_past
 from jobs.train_ranker import train_ranker
@@ -156,12 +156,12 @@ def test_a_row_served_equals_the_row_rebuilt_for_that_moment(street: Street, eng
         prior, popularity, everything, recipe_of(street.server, "collab"), recipe_of(street.server, "text"),
     )  # fmt: skip
     begun = np.flatnonzero((watched.events.users == user) & (watched.begun_at == street.now.timestamp()))
-    [(listed, place)] = lists_of(watched, retrieval, begun)
-    assert listed.item_ids[place] == chosen.candidate.item_id
+    [offered] = lists_of(watched, retrieval, begun)
+    assert offered.listed.item_ids[offered.place] == chosen.candidate.item_id
     held = rankers.of(street.server.id, slate.model_id)
     assert held is not None
     assert slate.features is not None
-    served, rebuilt = slate.features[2], features_of(held[1].facts, listed)[place]
+    served, rebuilt = slate.features[2], features_of(held[1].facts, offered.listed)[offered.place]
     same = np.isclose(served, rebuilt, rtol=2e-3, atol=2e-3, equal_nan=True)
     # How often it was shown is known to the log alone.
     assert [name for name, is_same in zip(NAMES, same, strict=True) if not is_same and name != "times_shown"] == []
@@ -174,6 +174,26 @@ def test_moments_know_nothing_of_what_came_after(street: Street, engine: Engine)
     assert begun[past.moments.is_before].max() < first
     assert (np.diff(begun[past.moments.chosen]) >= 0).all()
     assert past.facts.n_users[:-1].sum() == past.moments.is_before.sum()
+
+
+def test_what_was_watched_later_is_to_be_found_too_and_the_next_title_above_all(street: Street, engine: Engine) -> None:
+    past = read_past(engine, street.server, street.now, unseen, Learning(FEW))
+    events_, chosen = past.watched.events, past.moments.chosen
+    seen = set()
+    for row, (_, offered) in zip(chosen.tolist(), past.lists(chosen), strict=True):
+        end = np.searchsorted(events_.users, events_.users[row], "right")
+        worth = dict(zip(past.watched.item_ids[events_.items[row:end]].tolist(), past.watched.grades[row:end].tolist(), strict=True))
+        worth[int(past.watched.item_ids[events_.items[row]])] = NEXT
+        assert offered.grades.tolist() == [worth.get(item_id, 0) for item_id in offered.listed.item_ids.tolist()]
+        seen |= set(offered.grades.tolist())
+    assert {0, 2, NEXT} <= seen
+
+
+def test_what_was_rated_no_better_than_usual_is_worth_less_and_what_was_broken_off_nothing(street: Street, engine: Engine) -> None:
+    watched = read_past(engine, street.server, street.now, unseen, Learning(FEW)).watched
+    rated = replace(watched.history, rating=np.resize([np.nan, 7.0, 8.0], len(watched.begun_at)))
+    wanted = np.arange(len(watched.begun_at)) >= 3
+    assert replace(watched, history=rated, is_wanted=wanted).grades[:6].tolist() == [0, 0, 0, 2, 1, 2]
 
 
 def test_without_times_the_last_of_everybody_are_the_moments(street: Street, engine: Engine) -> None:

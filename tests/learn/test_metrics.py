@@ -2,8 +2,19 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import ndcg_score
 
-from app.learn.metrics import AGES, accuracy, coverage, history_slices, interval, intra_list_distance, novelty, recall_by_age
+from app.learn.metrics import (
+    AGES,
+    accuracy,
+    coverage,
+    history_slices,
+    interval,
+    intra_list_distance,
+    ndcg_of_graded,
+    novelty,
+    recall_by_age,
+)
 from tests.learn.invented import case_of, events_of
 
 
@@ -99,3 +110,12 @@ def test_recall_by_age_counts_each_relevant_item_where_it_belongs() -> None:
     assert recall_by_age(lists, cases, ages, AGES) == {
         "unknown": (1, 1.0), "under 30 days": (2, 0.5), "1 to 4 years": (2, 0.5),
     }  # fmt: skip
+
+
+def test_graded_ndcg_is_scikit_learns_and_of_equal_scores_the_least_worth_stands_above() -> None:
+    random = np.random.default_rng(0)
+    worth, scores = random.integers(0, 4, size=(50, 30)).astype(float), random.standard_normal((50, 30))
+    worth[:, 0] = 1
+    assert ndcg_of_graded(worth, scores).mean() == pytest.approx(ndcg_score(worth, scores, k=10))
+    assert ndcg_of_graded(np.eye(1, 30), np.zeros((1, 30))).tolist() == [0]
+    assert ndcg_of_graded(np.array([[0.0, 1.0]]), np.array([[0.0, 1.0]])).tolist() == [1]

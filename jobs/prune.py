@@ -1,8 +1,8 @@
-"""prune: deletes slates that are too old, and those of who opted out."""
+"""prune: deletes slates that are too old, and those of who opted out; and spaces whose time to be gone back to is over."""
 
 from datetime import datetime, timedelta
 
-from app.db import Engine
+from app.db import Engine, spaces, text_spaces
 from app.db.slates import forget_slates, prune_slates
 from app.types import Server
 
@@ -19,4 +19,12 @@ def prune(engine: Engine, server: Server, kept_days: int, now: datetime) -> int:
         with engine.begin() as connection:
             n_deleted = prune_slates(connection, server.id, now - timedelta(days=kept_days), AT_ONCE)
         n_gone += n_deleted
+    return n_gone
+
+
+def let_kept_spaces_go(engine: Engine, server: Server, kept_days: int, now: datetime) -> int:
+    """Returns how many spaces went."""
+    with engine.begin() as connection:
+        n_gone = text_spaces.retire_kept(connection, server.id, now - timedelta(days=kept_days))
+    spaces.drop_retired_spaces(engine, server.id)
     return n_gone

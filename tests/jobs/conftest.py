@@ -1,4 +1,4 @@
-"""What the tests of packs share."""
+"""What the tests of packs share, and small text models."""
 
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +10,8 @@ from app.db import Engine
 from app.types import Server, unseen
 from jobs.packs import build_from_movielens
 from tests.jobs.films import FEW, Home, write_movielens
+from tests.jobs.text_models import write_text_model
+from tests.jobs.two_models import WORDS
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +29,13 @@ def pack(movielens: Path, tmp_path_factory: pytest.TempPathFactory) -> Pack:
 @pytest.fixture
 def home(engine: Engine, server: Server, now: datetime) -> Home:
     return Home(engine, server, now)
+
+
+@pytest.fixture(scope="session")
+def blue(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return write_text_model(tmp_path_factory.mktemp("model") / "blue", 1, WORDS)
+
+
+@pytest.fixture(scope="session")
+def green(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return write_text_model(tmp_path_factory.mktemp("model") / "green", 2, WORDS)

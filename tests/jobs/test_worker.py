@@ -89,7 +89,7 @@ def test_a_server_where_enough_was_watched_is_learned_from_once(alone: Engine, n
     with alone.begin() as connection:
         server, _ = put_server(connection, "home", "Home", "api", {})
     town = Town(alone, server, now)
-    working = Worker(alone, "no-such-model", 90)
+    working = Worker(alone, "no-such-model", 90, 7)
     working.look()
     with alone.begin() as connection:
         first = spaces.live_space(connection, server.id, "collab")
@@ -100,7 +100,7 @@ def test_a_server_where_enough_was_watched_is_learned_from_once(alone: Engine, n
     with alone.begin() as connection:
         assert learning_state(connection, server.id, 1000).people != state.people
     # Something is new, and it is not yet time.
-    Worker(alone, "no-such-model", 90).look()
+    Worker(alone, "no-such-model", 90, 7).look()
     with alone.begin() as connection:
         assert spaces.live_space(connection, server.id, "collab") == first
 
@@ -110,7 +110,7 @@ def test_the_time_that_a_job_takes_does_not_put_off_the_next_look(alone: Engine,
     with alone.begin() as connection:
         server, _ = put_server(connection, "home", "Home", "api", {})
     Town(alone, server, now)
-    working = Worker(alone, "no-such-model", 90)
+    working = Worker(alone, "no-such-model", 90, 7)
     started = time.monotonic()
     working.look()
     assert 0 < working.worked_seconds < time.monotonic() - started
@@ -127,7 +127,7 @@ def test_what_failed_is_not_tried_at_each_look(alone: Engine, now: datetime, mon
         server, _ = put_server(connection, "home", "Home", "api", {})
         put_server(connection, "other", "Other", "api", {"preset": "streamystats"})
     Town(alone, server, now)
-    working = Worker(alone, "no-such-model", 90)
+    working = Worker(alone, "no-such-model", 90, 7)
     working.look()
     working.look()
     assert tried == [("learn", "home")]
@@ -140,7 +140,7 @@ def test_a_missed_night_is_made_up_for_once(alone: Engine, now: datetime) -> Non
     for days_ago in (100, 4):
         shown.show("new", now - timedelta(days=days_ago), "f1")
     town.watch("new", "f1", 3)
-    working = Worker(alone, "no-such-model", 90)
+    working = Worker(alone, "no-such-model", 90, 7)
     working.look()
     assert shown.rows("watch_through", "source, n_shown, n_watched") == [("any", 1, 1), ("text", 1, 1)]
     assert len(shown.rows("slates", "id")) == 1

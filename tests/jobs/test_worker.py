@@ -17,6 +17,8 @@ from jobs.worker import Worker, is_learning_due, is_nightly_due
 from migrations.migrate import migrate
 from tests.db.shown import Shown
 from tests.jobs.town import Town
+from tests.jobs.two_models import TwoModels
+from tests.recommend.test_pipeline import play
 
 NOON, NIGHT = datetime(2026, 5, 1, 12, tzinfo=UTC), datetime(2026, 5, 1, 3, tzinfo=UTC)
 
@@ -103,6 +105,28 @@ def test_a_server_where_enough_was_watched_is_learned_from_once(alone: Engine, n
     Worker(alone, "no-such-model", 90, 7).look()
     with alone.begin() as connection:
         assert spaces.live_space(connection, server.id, "collab") == first
+
+
+def test_lost_vectors_are_noticed_without_a_model_and_the_kept_space_is_fresh_and_goes_in_time(
+    alone: Engine, blue: str, green: str, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with alone.begin() as connection:
+        server, _ = put_server(connection, "home", "Home", "api", {})
+    two = TwoModels(alone, server, blue, green)
+    kept, live = two.change()
+    two.send(plays=[play("ada", "k2", 0.1)])
+    Worker(alone, "no-such-model", 90, 7).look()
+    raised = [row.space_id for row in two.rows("tastes", "space_id, engagement_version", "space_id, user_id") if row.engagement_version > 1]
+    assert raised == [kept.id, live.id]
+    two.delete_vectors(live)
+    Worker(alone, "no-such-model", 90, 7).look()
+    assert (two.live().id, two.live().fault) == (kept.id, "previous_text_space")
+    two.embed(green)
+    monkeypatch.setattr(worker, "is_nightly_due", lambda *_: True)
+    Worker(alone, "no-such-model", 90, 7).look()
+    assert two.statuses() == {"blue": "kept", "green": "live"}
+    Worker(alone, "no-such-model", 90, 0).look()
+    assert two.statuses() == {"green": "live"}
 
 
 def test_the_time_that_a_job_takes_does_not_put_off_the_next_look(alone: Engine, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,13 @@ class TwoModels(Household):
             return spaces.n_items_to_embed(connection, space)
 
     def lose(self, space: Space, share: float = 1.0) -> None:
-        """Its vectors go, as by an accident in the database; how long it takes until somebody looks is not waited for."""
+        """Its vectors go, and somebody looks."""
+        self.delete_vectors(space, share)
+        with self.engine.begin() as connection:
+            text_spaces.note_losses(connection, self.server.id, datetime.now(UTC))
+
+    def delete_vectors(self, space: Space, share: float = 1.0) -> None:
+        """As by an accident in the database."""
         with self.engine.begin() as connection:
             n_lost = round(share * spaces.n_vectors(connection, space))
             sql = """
@@ -60,7 +66,6 @@ class TwoModels(Household):
                     SELECT item_id FROM item_vectors WHERE server_id = :server_id AND space_id = :space_id ORDER BY item_id LIMIT :n)
             """
             connection.execute(text(sql), {"server_id": self.server.id, "space_id": space.id, "n": n_lost})
-            text_spaces.note_losses(connection, self.server.id, datetime.now(UTC))
 
     def rows(self, table: str, columns: str, order: str) -> list[Any]:
         sql = f"SELECT {columns} FROM {table} WHERE server_id = :server_id ORDER BY {order}"

@@ -80,8 +80,8 @@ def is_embedding_due(connection: Connection, server_id: int, files: ModelFiles) 
     if live is None:
         return n_items > 0
     digest = live.model_digest if is_pinned(live, files.name) else files.digest
-    was_unpinned = live.pinned_over is not None and live.pinned_over != files.name
-    if was_unpinned or live.fault is not None or found.building is not None or not _suits(connection, live, digest, n_items):
+    is_freed = live.pinned_over is not None and live.pinned_over != files.name
+    if is_freed or live.fault is not None or found.building is not None or not _suits(connection, live, digest, n_items):
         return n_items > 0
     return spaces.n_items_to_embed(connection, live) > 0
 

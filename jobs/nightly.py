@@ -23,8 +23,9 @@ def do_nightly(engine: Engine, server: Server, kept_days: int, kept_space_days: 
     n_gone = prune(engine, server, kept_days, now)
     if n_gone:
         log.info("slates pruned", server=server.external_id, n_slates=n_gone)
-    n_spaces = let_kept_spaces_go(engine, server, kept_space_days, now)
-    if n_spaces:
-        log.info("kept spaces dropped", server=server.external_id, n_spaces=n_spaces)
+    with contextlib.suppress(AlreadyRunning):
+        n_spaces = let_kept_spaces_go(engine, server, kept_space_days, now)
+        if n_spaces:
+            log.info("kept spaces dropped", server=server.external_id, n_spaces=n_spaces)
     with contextlib.suppress(AlreadyRunning):
         check_skew(engine, server, now)

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from app.db import Engine, spaces, text_spaces
+from app.db.locks import only_one
 from app.db.slates import forget_slates, prune_slates
 from app.types import Server
 
@@ -23,8 +24,9 @@ def prune(engine: Engine, server: Server, kept_days: int, now: datetime) -> int:
 
 
 def let_kept_spaces_go(engine: Engine, server: Server, kept_days: int, now: datetime) -> int:
-    """Returns how many spaces went."""
-    with engine.begin() as connection:
-        n_gone = text_spaces.retire_kept(connection, server.id, now - timedelta(days=kept_days))
-    spaces.drop_retired_spaces(engine, server.id)
+    """Returns how many spaces went. Raises AlreadyRunning while a process embeds: it may be filling what is kept, to put it live."""
+    with only_one(engine, f"embed-items {server.id}"):
+        with engine.begin() as connection:
+            n_gone = text_spaces.retire_kept(connection, server.id, now - timedelta(days=kept_days))
+        spaces.drop_retired_spaces(engine, server.id)
     return n_gone

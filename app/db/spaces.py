@@ -17,7 +17,7 @@ from app.db import arrays
 from app.db.shelves import create_shelf, drop_shelf, partition_name
 from app.db.statements import statement
 from app.db.tables import PARTITION_SCHEMA
-from app.types import ItemToEmbed, Space
+from app.types import Fault, ItemToEmbed, Space
 
 # An exact scan of 20,000 rows takes about 8 ms; below, an index is not worth its upkeep (EXPERIMENTS, search).
 OWN_PARTITION_FROM = 20_000
@@ -115,7 +115,7 @@ def restore_shelf(connection: Connection, space: Space) -> None:
         index_space(connection, space)
 
 
-def go_live(connection: Connection, space: Space, now: datetime, *, pinned_over: str | None = None, fault: str | None = None) -> None:
+def go_live(connection: Connection, space: Space, now: datetime, *, pinned_over: str | None = None, fault: Fault | None = None) -> None:
     """The space serves, the one that did is kept, and those kept before go, as do candidates of its model. Of two by the same model in
     turn only the newer is left where one by another is kept."""
     values = {

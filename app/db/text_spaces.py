@@ -111,5 +111,6 @@ def _has_lost(connection: Connection, live: Space) -> bool:
 
 def retire_kept(connection: Connection, server_id: int, before: datetime) -> int:
     """Spaces that stopped being live before this are kept no longer. Returns how many."""
+    spaces.hold_live(connection, server_id)
     values = {"server_id": server_id, "before": before}
     return connection.execute(statement("text_spaces", "retire_kept"), values).rowcount

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from app.db import Engine, spaces, text_spaces
-from app.errors import SpaceNotKept, UnknownSpace
+from app.db.locks import only_one
+from app.errors import AlreadyRunning, SpaceNotKept, UnknownSpace
 from app.learn.centring import Floats
 from app.learn.text_encoder import locate_model
 from app.types import Server, unseen
@@ -189,6 +190,8 @@ def test_the_kept_one_goes_when_its_time_is_over(two: TwoModels, now: datetime) 
         connection.execute(text("UPDATE spaces SET fault = 'text_space_incomplete' WHERE id = :id"), {"id": green.id})
     assert let_kept_spaces_go(two.engine, two.server, 7, now + timedelta(days=30)) == 0
     two.embed(two.green)
+    with only_one(two.engine, f"embed-items {two.server.id}"), pytest.raises(AlreadyRunning):
+        let_kept_spaces_go(two.engine, two.server, 7, now + timedelta(days=30))
     assert let_kept_spaces_go(two.engine, two.server, 7, now + timedelta(days=7.1)) == 1
     assert two.statuses() == {"green": "live"}
     for table in ("item_vectors", "tastes"):

@@ -122,7 +122,7 @@ def test_lost_vectors_are_noticed_without_a_model_and_the_kept_space_is_fresh_an
     Worker(alone, "no-such-model", 90, 7).look()
     assert (two.live().id, two.live().fault) == (kept.id, "previous_text_space")
     two.embed(green)
-    monkeypatch.setattr(worker, "is_nightly_due", lambda *_: True)
+    monkeypatch.setattr(worker, "NIGHT_HOURS", range(24))
     Worker(alone, "no-such-model", 90, 7).look()
     assert two.statuses() == {"blue": "kept", "green": "live"}
     Worker(alone, "no-such-model", 90, 0).look()

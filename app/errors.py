@@ -72,6 +72,18 @@ class UnknownModel(PalateError):
     status, title = 404, "Unknown model"
 
 
+class UnknownSpace(PalateError):
+    """No space of this server has this id. `palate spaces list` shows them."""
+
+    status, title = 404, "Unknown space"
+
+
+class SpaceNotKept(PalateError):
+    """Only a text space that is kept can be gone back to."""
+
+    status, title = 409, "Space not kept"
+
+
 class BadRequest(PalateError):
     """The request could not be read."""
 

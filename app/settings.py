@@ -34,6 +34,9 @@ class Settings(BaseSettings):
         default="sentence-transformers/all-MiniLM-L6-v2",
         description="A local folder or a hub name of a sentence-transformers model.",
     )
+    kept_space_days: int = Field(
+        default=7, ge=0, le=365, description="So many days the space of the model before is kept, to go back to (`palate spaces switch`)."
+    )
     base_path: str = Field(
         default="", pattern=r"^(/[^/?#]+)*$", description="Path that a reverse proxy serves Palate under, such as `/palate`."
     )

@@ -12,6 +12,8 @@ import numpy.typing as npt
 Scope = Literal["read", "ingest", "admin"]
 ServerKind = Literal["jellyfin", "emby", "plex", "api"]
 SpaceKind = Literal["text", "collab", "two_tower"]
+# What is wrong with the text space that answers: it lost some of its vectors, or all; or the one before it answers in its place.
+Fault = Literal["text_space_incomplete", "text_space_empty", "previous_text_space"]
 ModelKind = Literal["ranker"]
 EntryKind = Literal["movie", "series", "season", "episode"]
 Source = Literal["personal", "household", "popular", "new", "none"]
@@ -40,7 +42,11 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """A coordinate system in which the items of one server have vectors. `shelf` names the partition that holds them."""
+    """A coordinate system in which the items of one server have vectors. `shelf` names the partition that holds them.
+
+    `pinned_over`: somebody went back to it from what this setting names, and it stays; `n_vectors`: held when it was last filled;
+    `fault`: why answers from it are degraded.
+    """
 
     id: int
     server_id: int
@@ -53,6 +59,9 @@ class Space:
     shelf: int
     centre: tuple[float, ...] | None
     centre_source: Literal["items", "model"] | None
+    pinned_over: str | None = None
+    n_vectors: int | None = None
+    fault: Fault | None = None
 
     @property
     def has_own_partition(self) -> bool:

@@ -1,8 +1,9 @@
-"""prune: deletes slates that are too old, and those of who opted out."""
+"""prune: deletes slates that are too old, and those of who opted out; and spaces whose time to be gone back to is over."""
 
 from datetime import datetime, timedelta
 
-from app.db import Engine
+from app.db import Engine, spaces, text_spaces
+from app.db.locks import only_one
 from app.db.slates import forget_slates, prune_slates
 from app.types import Server
 
@@ -19,4 +20,13 @@ def prune(engine: Engine, server: Server, kept_days: int, now: datetime) -> int:
         with engine.begin() as connection:
             n_deleted = prune_slates(connection, server.id, now - timedelta(days=kept_days), AT_ONCE)
         n_gone += n_deleted
+    return n_gone
+
+
+def let_kept_spaces_go(engine: Engine, server: Server, kept_days: int, now: datetime) -> int:
+    """Returns how many spaces went. Raises AlreadyRunning while a process embeds: it may be filling what is kept, to put it live."""
+    with only_one(engine, f"embed-items {server.id}"):
+        with engine.begin() as connection:
+            n_gone = text_spaces.retire_kept(connection, server.id, now - timedelta(days=kept_days))
+        spaces.drop_retired_spaces(engine, server.id)
     return n_gone

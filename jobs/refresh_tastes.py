@@ -1,4 +1,5 @@
-"""refresh-tastes: the tastes of a server's users in every live space, in bulk: a fixed number of statements per thousand users."""
+"""refresh-tastes: the tastes of a server's users in every live space, and in the text space that is kept, in bulk: a fixed number of
+statements per thousand users."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -12,16 +13,16 @@ USERS_PER_BATCH = 1_000
 
 
 def refresh_tastes(engine: Engine, server_id: int, now: datetime, progress: Progress) -> int:
-    """Recompute the tastes of everybody in the live spaces, and the item statistics. Returns how many tastes were written."""
+    """Recompute the tastes of everybody, and the item statistics. Returns how many tastes were written."""
     with engine.begin() as connection:
         tastes.forget_tastes(connection, server_id)
         tastes.write_statistics(connection, server_id)
-        live = spaces.live_spaces(connection, server_id)
-    return sum(refresh_space(engine, space, now, progress) for space in live)
+        fresh = spaces.fresh_spaces(connection, server_id)
+    return sum(refresh_space(engine, space, now, progress) for space in fresh)
 
 
 def refresh_space(engine: Engine, space: Space, now: datetime, progress: Progress) -> int:
-    """Recompute everybody's taste in one space, live or about to be."""
+    """Recompute everybody's taste in one space, live, kept or about to be live."""
     with engine.begin() as connection:
         recipe = recipe_of(servers.get_server(connection, space.server_id), space.kind)
         users = tastes.users_with_engagement(connection, space.server_id)
@@ -41,8 +42,8 @@ def refresh_stale(engine: Engine, server_id: int, now: datetime, progress: Progr
     n_tastes = 0
     with engine.begin() as connection:
         server = servers.get_server(connection, server_id)
-        live = spaces.live_spaces(connection, server_id)
-    for space in live:
+        fresh = spaces.fresh_spaces(connection, server_id)
+    for space in fresh:
         recipe = recipe_of(server, space.kind)
         with engine.begin() as connection:
             users = tastes.stale_users(connection, space, recipe.name, now)
@@ -52,8 +53,8 @@ def refresh_stale(engine: Engine, server_id: int, now: datetime, progress: Progr
 
 def refresh_user(engine: Engine, server_id: int, user_id: int, now: datetime) -> int:
     with engine.begin() as connection:
-        live = spaces.live_spaces(connection, server_id)
-    return sum(refresh_users(engine, space, {user_id}, now) for space in live)
+        fresh = spaces.fresh_spaces(connection, server_id)
+    return sum(refresh_users(engine, space, {user_id}, now) for space in fresh)
 
 
 def _refresh(engine: Engine, space: Space, recipe: Recipe, users: Users, now: datetime, progress: Progress) -> int:

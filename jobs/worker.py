@@ -24,7 +24,7 @@ from app.learn.events import MIN_ITEMS, MIN_USERS
 from app.learn.text_encoder import ModelFiles, locate_model
 from app.taste.recipes import is_text_alone
 from app.types import Server, unseen
-from jobs.embed_items import is_embedding_due
+from jobs.embed_items import is_embedding_due, note_losses
 from jobs.nightly import do_nightly
 from jobs.refresh_tastes import refresh_stale
 
@@ -43,11 +43,11 @@ LEARN_AFTER, LEARN_BY_DAY_AFTER = timedelta(hours=20), timedelta(hours=30)
 ENOUGH_AT_ONCE = 500
 
 
-def run_worker(engine: Engine, model_name: str, slate_days: int) -> None:
-    """Until SIGTERM; from the main thread. `slate_days`: how long slates are kept."""
+def run_worker(engine: Engine, model_name: str, slate_days: int, space_days: int) -> None:
+    """Until SIGTERM; from the main thread. `slate_days`, `space_days`: how long slates are kept, and spaces that served before."""
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda _signum, _frame: stopping.set())
-    worker = Worker(engine, model_name, slate_days)
+    worker = Worker(engine, model_name, slate_days, space_days)
     log.info("worker started")
     pause = 0.0
     while not stopping.wait(pause):
@@ -64,8 +64,8 @@ def run_worker(engine: Engine, model_name: str, slate_days: int) -> None:
 class Worker:
     """Remembers between looks only when it may try a thing again."""
 
-    def __init__(self, engine: Engine, model_name: str, slate_days: int) -> None:
-        self._engine, self._model_name, self._slate_days = engine, model_name, slate_days
+    def __init__(self, engine: Engine, model_name: str, slate_days: int, space_days: int) -> None:
+        self._engine, self._model_name, self._slate_days, self._space_days = engine, model_name, slate_days, space_days
         self._files: ModelFiles | None = None
         self._model_due = 0.0
         self._statistics_due: dict[int, float] = {}
@@ -81,6 +81,7 @@ class Worker:
         with self._engine.begin() as connection:
             everything = list_servers(connection)
         for server in everything:
+            note_losses(self._engine, server, datetime.now(UTC))
             if files is not None:
                 self._embed_if_due(server, files)
             n_tastes = refresh_stale(self._engine, server.id, datetime.now(UTC), unseen)
@@ -124,7 +125,7 @@ class Worker:
         with self._engine.begin() as connection:
             state = count_state(connection, server.id, now.astimezone(UTC).date())
         if is_nightly_due(state, self._nightly_at.get(server.id), now):
-            do_nightly(self._engine, server, self._slate_days, now)
+            do_nightly(self._engine, server, self._slate_days, self._space_days, now)
             self._nightly_at[server.id] = now
             self.worked_seconds += time.monotonic() - started
 

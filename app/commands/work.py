@@ -25,7 +25,7 @@ def worker() -> None:
     Example: palate worker
     """
     with command_engine() as (settings, engine), contextlib.suppress(KeyboardInterrupt):
-        run_worker(engine, settings.embedding_model, settings.slate_retention_days)
+        run_worker(engine, settings.embedding_model, settings.slate_retention_days, settings.kept_space_days)
 
 
 def embed(

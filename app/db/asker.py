@@ -3,25 +3,32 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection
 
 from app.db.statements import statement
-from app.types import SpaceInUse, SpaceKind, StoredTaste, Viewer
+from app.types import Fault, SpaceInUse, SpaceKind, StoredTaste, Viewer
 
 
 @dataclass(frozen=True)
 class Asker:
-    """Who asks, in which live spaces, from what tastes: by the kind of their space. `ranker_id`: the model that is live."""
+    """Who asks, in which live spaces, from what tastes: by the kind of their space. `ranker_id`: the model that is live; `fault`: what is
+    wrong with the text space, which is not among the spaces where nothing is left of it."""
 
     viewer: Viewer
     library_id: int | None
     spaces: Mapping[SpaceKind, SpaceInUse]
     tastes: Mapping[SpaceKind, StoredTaste]
     ranker_id: int | None = None
+    fault: Fault | None = None
+
+    @property
+    def text_fault(self) -> Literal["no_text_space"] | Fault | None:
+        """Why what text says is less than it should be."""
+        return "no_text_space" if self.space is None and self.fault is None else self.fault
 
     @property
     def space(self) -> SpaceInUse | None:
@@ -64,25 +71,27 @@ def find_asker(connection: Connection, server_id: int, user: str, library: str |
         row.user_id, user, row.name, row.is_disabled, row.is_opted_out, row.engagement_version, row.has_all_libraries,
         list(row.library_ids), row.max_parental_age, list(row.blocked_tags), list(row.allowed_tags),
     )  # fmt: skip
-    spaces, tastes = {}, {}
+    spaces, fault = _in_use(server_id, row.spaces or ())
+    tastes: dict[SpaceKind, StoredTaste] = {}
     for found in row.spaces or ():
-        space = _space(server_id, found)
-        spaces[space.kind] = space
-        if found["version"] is not None:
-            tastes[space.kind] = StoredTaste(
+        if found["kind"] in spaces and found["version"] is not None:
+            tastes[found["kind"]] = StoredTaste(
                 found["version"], found["recipe"], None if found["due_at"] is None else datetime.fromtimestamp(found["due_at"], UTC),
                 found["is_known"], found["n_positive"], found["labels"] or (), found["shares"] or (),
                 found["recent_ids"] or (), found["n_items"],
             )  # fmt: skip
-    return Asker(viewer, row.wanted_library_id, spaces, tastes, row.ranker_id)
+    return Asker(viewer, row.wanted_library_id, spaces, tastes, row.ranker_id, fault)
 
 
 def find_nobody(connection: Connection, server_id: int) -> Asker:
     """For a question that names no user: nothing is seen, hidden or closed."""
     rows = connection.execute(statement("retrieval", "find_live_spaces"), {"server_id": server_id})
-    spaces = [_space(server_id, dict(row._mapping)) for row in rows]
-    return Asker(NOBODY, None, {space.kind: space for space in spaces}, {})
+    spaces, fault = _in_use(server_id, [dict(row._mapping) for row in rows])
+    return Asker(NOBODY, None, spaces, {}, fault=fault)
 
 
-def _space(server_id: int, found: Mapping[str, Any]) -> SpaceInUse:
-    return SpaceInUse(found["id"], server_id, found["kind"], found["shelf"], found["dimension"], found["strength"])
+def _in_use(server_id: int, rows: Sequence[Mapping[str, Any]]) -> tuple[dict[SpaceKind, SpaceInUse], Fault | None]:
+    """The live spaces that something is left of, and what is wrong with the one of text."""
+    found = [row for row in rows if row["fault"] != "text_space_empty"]
+    spaces = {row["kind"]: SpaceInUse(row["id"], server_id, row["kind"], row["shelf"], row["dimension"], row["strength"]) for row in found}
+    return spaces, next((row["fault"] for row in rows if row["kind"] == "text"), None)

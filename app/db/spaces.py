@@ -14,9 +14,10 @@ import numpy.typing as npt
 from sqlalchemy import Connection, Engine, text
 
 from app.db import arrays
+from app.db.shelves import create_shelf, drop_shelf, partition_name
 from app.db.statements import statement
 from app.db.tables import PARTITION_SCHEMA
-from app.types import ItemToEmbed, Space
+from app.types import Fault, ItemToEmbed, Space
 
 # An exact scan of 20,000 rows takes about 8 ms; below, an index is not worth its upkeep (EXPERIMENTS, search).
 OWN_PARTITION_FROM = 20_000
@@ -36,6 +37,17 @@ def live_spaces(connection: Connection, server_id: int) -> list[Space]:
     return [space_of(row._mapping) for row in rows]
 
 
+def fresh_spaces(connection: Connection, server_id: int) -> list[Space]:
+    """Those whose tastes are kept fresh: the live ones first, and the text space that can be gone back to."""
+    rows = connection.execute(statement("spaces", "fresh_spaces"), {"server_id": server_id})
+    return [space_of(row._mapping) for row in rows]
+
+
+def find_space(connection: Connection, server_id: int, space_id: int) -> Space | None:
+    row = connection.execute(statement("spaces", "find_space"), {"server_id": server_id, "space_id": space_id}).one_or_none()
+    return None if row is None else space_of(row._mapping)
+
+
 def building_space(connection: Connection, server_id: int, kind: str) -> Space | None:
     return _first_space(connection, server_id, kind, "building")
 
@@ -52,7 +64,7 @@ def create_space(
 ) -> Space:
     """An empty space that is being built, with a partition of its own where it will be large. One of its kind that was begun before and
     not finished is retired."""
-    connection.execute(statement("spaces", "retire_building"), {"server_id": server_id, "kind": kind})
+    retire_building(connection, server_id, kind)
     values = {
         "server_id": server_id, "kind": kind, "model_name": model_name, "model_digest": model_digest,
         "template_version": template_version, "dimension": dimension,
@@ -62,10 +74,14 @@ def create_space(
     if n_items > OWN_PARTITION_FROM:
         shelf = space_id
         connection.execute(statement("spaces", "give_own_shelf"), {"server_id": server_id, "space_id": space_id})
-    _create_partition(connection, shelf, dimension)
+    create_shelf(connection, shelf, dimension)
     space = building_space(connection, server_id, kind)
     assert space is not None
     return space
+
+
+def retire_building(connection: Connection, server_id: int, kind: str) -> None:
+    connection.execute(statement("spaces", "retire_building"), {"server_id": server_id, "kind": kind})
 
 
 def set_centre(connection: Connection, space: Space, centre: Floats, source: Literal["items", "model"]) -> None:
@@ -88,9 +104,24 @@ def index_space(connection: Connection, space: Space) -> None:
     connection.execute(text(f"ANALYZE {PARTITION_SCHEMA}.{partition_name(space.shelf)}"))
 
 
-def go_live(connection: Connection, space: Space, now: datetime) -> None:
-    """The space serves, the one that did is kept, and those kept before go, as do candidates of its model."""
-    values = {"server_id": space.server_id, "kind": space.kind, "model_name": space.model_name, "space_id": space.id, "now": now}
+def hold_live(connection: Connection, server_id: int) -> None:
+    """Until the end of the transaction nobody else who asks for this changes what serves."""
+    connection.execute(statement("spaces", "hold_live"), {"name": f"palate live spaces {server_id}"})
+
+
+def restore_shelf(connection: Connection, space: Space) -> None:
+    """Where its partition is gone, an empty one takes its place."""
+    if create_shelf(connection, space.shelf, space.dimension):
+        index_space(connection, space)
+
+
+def go_live(connection: Connection, space: Space, now: datetime, *, pinned_over: str | None = None, fault: Fault | None = None) -> None:
+    """The space serves, the one that did is kept, and those kept before go, as do candidates of its model. Of two by the same model in
+    turn only the newer is left where one by another is kept."""
+    values = {
+        "server_id": space.server_id, "kind": space.kind, "model_name": space.model_name, "space_id": space.id, "now": now,
+        "pinned_over": pinned_over, "fault": fault,
+    }  # fmt: skip
     connection.execute(statement("spaces", "retire_living"), values)
     connection.execute(statement("spaces", "set_live"), values)
 
@@ -111,7 +142,7 @@ def drop_retired_spaces(engine: Engine, server_id: int) -> int:
         for row in retired:
             values = {"server_id": server_id, "space_id": row.id, "shelf": row.shelf}
             if row.shelf == row.id:
-                _drop_partition(connection, row.shelf)
+                drop_shelf(connection, row.shelf)
             else:
                 connection.execute(statement("spaces", "delete_vectors"), values)
             connection.execute(statement("spaces", "delete_tastes"), values)
@@ -214,43 +245,14 @@ def forget_missing_items(connection: Connection, space: Space) -> None:
     connection.execute(statement("spaces", "forget_missing_items"), _where(space))
 
 
-def partition_name(shelf: int) -> str:
-    return f"shelf_{shelf}" if shelf > 0 else f"shared_{-shelf}"
-
-
-def _create_partition(connection: Connection, shelf: int, dimension: int) -> None:
-    name = f"{PARTITION_SCHEMA}.{partition_name(shelf)}"
-    if connection.execute(text("SELECT to_regclass(:name)"), {"name": name}).scalar_one() is not None:
-        return
-    # Two builders may want the same shared partition at once.
-    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('palate partition', 0))"))
-    if connection.execute(text("SELECT to_regclass(:name)"), {"name": name}).scalar_one() is not None:
-        return
-    # Made beside and attached: CREATE TABLE ... PARTITION OF would lock out every search until this transaction ends.
-    connection.execute(
-        text(
-            f"CREATE TABLE {name} (LIKE item_vectors INCLUDING DEFAULTS INCLUDING INDEXES INCLUDING COMMENTS, CHECK (shelf = {shelf}), "
-            f"CHECK (vector_dims(target) = {dimension}), CHECK (history IS NULL OR vector_dims(history) = {dimension}))"
-        )
-    )
-    # Vectors stay in the row: a search that fetched each from the side table would take several times as long.
-    connection.execute(text(f"ALTER TABLE {name} ALTER COLUMN target SET STORAGE MAIN"))
-    connection.execute(text(f"ALTER TABLE item_vectors ATTACH PARTITION {name} FOR VALUES IN ({shelf})"))
-
-
-def _drop_partition(connection: Connection, shelf: int) -> None:
-    """Detached first, which lets searches go on, then dropped; a detaching that was killed is finished."""
-    name = f"{PARTITION_SCHEMA}.{partition_name(shelf)}"
-    is_pending = connection.execute(statement("spaces", "is_detach_pending"), {"name": name}).scalar_one_or_none()
-    if is_pending is not None:
-        connection.execute(text(f"ALTER TABLE item_vectors DETACH PARTITION {name} {'FINALIZE' if is_pending else 'CONCURRENTLY'}"))
-    connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
+def spaces_of_kind(connection: Connection, server_id: int, kind: str, statuses: Sequence[str]) -> list[Space]:
+    """The newest first."""
+    values = {"server_id": server_id, "kind": kind, "statuses": list(statuses)}
+    return [space_of(row._mapping) for row in connection.execute(statement("spaces", "spaces_of_kind"), values)]
 
 
 def _first_space(connection: Connection, server_id: int, kind: str, status: str) -> Space | None:
-    values = {"server_id": server_id, "kind": kind, "statuses": [status]}
-    row = connection.execute(statement("spaces", "spaces_of_kind"), values).first()
-    return None if row is None else space_of(row._mapping)
+    return next(iter(spaces_of_kind(connection, server_id, kind, (status,))), None)
 
 
 def space_of(fields: Mapping[Any, Any]) -> Space:

@@ -279,6 +279,15 @@ spaces = Table(
     _now("created_at"),
     Column("live_at", DateTime(timezone=True)),
     Column("card", JSONB, nullable=False, server_default=text("'{}'"), comment="what it was learned from, and how well"),
+    Column("kept_at", DateTime(timezone=True), comment="when it stopped being live"),
+    Column("pinned_over", Text, comment="the setting's model that it stays live against; NULL: none"),
+    Column("n_vectors", Integer, comment="that it held when it was last filled; NULL: not counted yet"),
+    Column(
+        "fault",
+        Text,
+        CheckConstraint("fault IN ('text_space_incomplete', 'text_space_empty', 'previous_text_space')", name="fault"),
+        comment="why answers from it are degraded; NULL: they are not",
+    ),
     PrimaryKeyConstraint("server_id", "id"),
 )
 Index("spaces_live_idx", spaces.c.server_id, spaces.c.kind, unique=True, postgresql_where=text("status = 'live'"))

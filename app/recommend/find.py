@@ -50,18 +50,17 @@ def find(
 ) -> Found:  # fmt: skip
     """What fits the words of the title or what they mean, each list's places fused. Raises UnknownUser and UserDisabled."""
     asker = find_nobody(connection, server.id) if user is None else find_context(connection, server, user, None, now).asker
-    degraded: tuple[str, ...] = ()
+    degraded: tuple[str, ...] = () if asker.text_fault is None else (asker.text_fault,)
     words = title_words(query)
     if not words["patterns"]:
-        return Found([], degraded)
+        return Found([], ())
     given: dict[SpaceKind, GivenTaste] | None = None
-    if asker.space is None:
-        degraded = ("no_text_space",)
-    elif meaning is None or space is None or space.id != asker.space.id:
-        # Another space went live since the query was encoded, or the encoder is not there yet.
-        degraded = ("no_query_vector",)
-    else:
-        given = {"text": GivenTaste([meaning])}
+    if asker.space is not None:
+        if meaning is None or space is None or space.id != asker.space.id:
+            # Another space went live since the query was encoded, or the encoder is not there yet.
+            degraded = (*degraded, "no_query_vector")
+        else:
+            given = {"text": GivenTaste([meaning])}
     search: Search = "title"
     if given is not None and asker.space is not None:
         search = "near and title" if asker.space.is_indexed else "exact and title"

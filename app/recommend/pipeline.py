@@ -52,12 +52,12 @@ def slate_for(
     request = _Request(connection, server, question, selection, context, offset, limit)
     page = request.fused() if ranker is None else request.in_order_of(*ranker)
     search = question.search
-    degraded = {"no_text_space": asker.space is None, "no_ranker": rankers is not None and is_rankable and ranker is None}
+    degraded = (asker.text_fault, "no_ranker" if rankers is not None and is_rankable and ranker is None else None)
     return Slate(
         id=slate_id,
         user_id=asker.viewer.user_id,
         source=source_of(search, page.candidates),
-        degraded=tuple(name for name, is_so in degraded.items() if is_so),
+        degraded=tuple(cause for cause in degraded if cause is not None),
         space_ids=() if search == "popular" else tuple(space.id for space in question.spaces),
         items=[
             SlateItem(one, place, one.score, sources_of(search, one), reason_for(one, context.label(one.facet), now) if explain else "")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from random import Random
 
@@ -18,7 +19,8 @@ from app.connect.movielens import read_movielens
 from app.db import Engine
 from app.db.servers import find_server, put_server
 from app.types import Server, unseen
-from jobs.embed_items import BATCH
+from jobs.embed_items import BATCH, embed_items
+from jobs.refresh_tastes import refresh_stale
 from tests.db.household import Body, House
 
 ROOT = Path(__file__).parents[2]
@@ -48,9 +50,9 @@ def write_movielens(folder: Path, n_films: int, n_ratings: int) -> Path:
 def start(database_url: str, tmp_path: Path) -> Iterator[Start]:
     """Starts a palate command on the run's database; whatever still runs at the end of the test is ended."""
     running = []
-    environment = os.environ | {"PALATE_DATABASE_URL": database_url, "PALATE_DATA_DIR": str(tmp_path)}
 
     def start(*arguments: str) -> subprocess.Popen[str]:
+        environment = os.environ | {"PALATE_DATABASE_URL": database_url, "PALATE_DATA_DIR": str(tmp_path)}
         command = [sys.executable, "-m", "app.cli", *arguments]
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         running.append(process)
@@ -209,3 +211,24 @@ def test_an_embedding_killed_at_any_stage_ends_whole(
     n_encoded = kill_an_embedding_and_run_it_again(engine, start, library, come[moment], wait_seconds)
     assert n_encoded == 0 if moment in ("centre", "live") else n_encoded <= N_TO_EMBED
     assert_embedded_once(engine, library)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("wait_seconds", [one / 20 for one in range(20)])
+def test_a_change_of_the_text_model_killed_at_any_moment_ends_whole(
+    engine: Engine,
+    start: Start,
+    library: Server,
+    now: datetime,
+    blue: str,
+    green: str,
+    monkeypatch: pytest.MonkeyPatch,
+    wait_seconds: float,
+) -> None:
+    embed_items(engine, library, blue, now, unseen)
+    monkeypatch.setenv("PALATE_EMBEDDING_MODEL", green)
+    kill_an_embedding_and_run_it_again(engine, start, library, lambda: len(spaces_of(engine, library)) == 2, wait_seconds)
+    assert spaces_of(engine, library) == [("kept", True), ("live", True)]
+    assert n_rows(engine, "item_vectors", library.id) == 2 * N_TO_EMBED
+    assert n_rows(engine, "tastes", library.id) >= 2 * N_USERS
+    assert refresh_stale(engine, library.id, now, unseen) == 0

@@ -1,36 +1,25 @@
 """`palate models` on the command line."""
 
+import functools
 import json
-import logging
-from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-import structlog
-from typer.testing import CliRunner, Result
 
-from app.cli import app
 from app.db import Engine, models
 from app.errors import BadReason, NothingToRollBack, PromotionRefused, UnknownModel, UnknownServer
 from app.types import Server
 from tests.db.household import DAY_ONE
 from tests.db.trained import BETTER, WORSE, statuses, trained
+from tests.jobs.conftest import Palate
 
 pytestmark = pytest.mark.usefixtures("no_model_stays")
 
-Palate = Callable[..., Result]
-
 
 @pytest.fixture
-def palate(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Palate]:
-    """The command, on the database of the tests. A command sends its logs to its own output, which is closed after it."""
-    configuration, handlers = structlog.get_config(), logging.root.handlers[:]
-    monkeypatch.setenv("PALATE_DATABASE_URL", database_url)
-    monkeypatch.setenv("COLUMNS", "200")
-    yield lambda *arguments: CliRunner().invoke(app, ["models", *(str(argument) for argument in arguments)], terminal_width=200)
-    structlog.configure(**configuration)
-    logging.root.handlers[:] = handlers
+def palate(palate: Palate) -> Palate:
+    return functools.partial(palate, "models")
 
 
 @pytest.fixture

@@ -4,37 +4,24 @@ import dataclasses
 import functools
 import http.server
 import json
-import logging
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import structlog
-from typer.testing import CliRunner, Result
 
-from app.cli import app
 from app.connect.movielens_archive import fetch_movielens
 from app.connect.pack import Pack, read_pack, write_pack
 from app.errors import BadInput
 from app.types import unseen
+from tests.jobs.conftest import Palate
 from tests.jobs.films import N_FILMS, Home
 
 
-@pytest.fixture
-def palate(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Result]]:
-    """The command, on the database of the tests. A command sends its logs to its own output, which is closed after it."""
-    configuration, handlers = structlog.get_config(), logging.root.handlers[:]
-    monkeypatch.setenv("PALATE_DATABASE_URL", database_url)
-    yield lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments], terminal_width=200)
-    structlog.configure(**configuration)
-    logging.root.handlers[:] = handlers
-
-
-def test_a_pack_is_built_looked_at_and_installed(palate: Callable[..., Result], movielens: Path, tmp_path: Path, home: Home) -> None:
+def test_a_pack_is_built_looked_at_and_installed(palate: Palate, movielens: Path, tmp_path: Path, home: Home) -> None:
     file = tmp_path / "films.pack"
     built = palate("pack", "build", "--from", "movielens", movielens, "--out", file, "--json", tmp_path / "card.json")
     assert built.exit_code == 0, built.output
@@ -51,7 +38,7 @@ def test_a_pack_is_built_looked_at_and_installed(palate: Callable[..., Result], 
     assert {"f13", "f14"} <= set(home.names())
 
 
-def test_a_tampered_file_changes_nothing(palate: Callable[..., Result], pack: Pack, tmp_path: Path, home: Home) -> None:
+def test_a_tampered_file_changes_nothing(palate: Palate, pack: Pack, tmp_path: Path, home: Home) -> None:
     home.install(pack)
     before = home.state()
     file = tmp_path / "films.pack"
@@ -77,12 +64,12 @@ def test_a_tampered_file_changes_nothing(palate: Callable[..., Result], pack: Pa
         ["--from", "books", "somewhere"],
     ],
 )
-def test_what_to_build_from_is_said_once_and_in_full(palate: Callable[..., Result], tmp_path: Path, arguments: list[str]) -> None:
+def test_what_to_build_from_is_said_once_and_in_full(palate: Palate, tmp_path: Path, arguments: list[str]) -> None:
     done = palate("pack", "build", *arguments, "--out", tmp_path / "films.pack")
     assert done.exit_code == 2, done.output
 
 
-def test_a_folder_without_links_is_refused(palate: Callable[..., Result], movielens: Path, tmp_path: Path) -> None:
+def test_a_folder_without_links_is_refused(palate: Palate, movielens: Path, tmp_path: Path) -> None:
     for name in ("movies.csv", "ratings.csv"):
         (tmp_path / name).write_bytes((movielens / name).read_bytes())
     done = palate("pack", "build", "--from", "movielens", tmp_path, "--out", tmp_path / "films.pack")
@@ -115,7 +102,7 @@ def archive(folder: Path, file: Path, prefix: str = "ml-made-up/", **more: str) 
 
 
 def test_a_published_archive_is_fetched_and_learned_from(
-    palate: Callable[..., Result], movielens: Path, served: tuple[Path, str], tmp_path: Path, pack: Pack
+    palate: Palate, movielens: Path, served: tuple[Path, str], tmp_path: Path, pack: Pack
 ) -> None:
     archive(movielens, served[0] / "ml-made-up.zip")
     done = palate("pack", "build", "--from", "movielens", "--url", f"{served[1]}/ml-made-up.zip", "--out", tmp_path / "films.pack")

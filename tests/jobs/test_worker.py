@@ -17,6 +17,8 @@ from jobs.worker import Worker, is_learning_due, is_nightly_due
 from migrations.migrate import migrate
 from tests.db.shown import Shown
 from tests.jobs.town import Town
+from tests.jobs.two_models import TwoModels
+from tests.recommend.test_pipeline import play
 
 NOON, NIGHT = datetime(2026, 5, 1, 12, tzinfo=UTC), datetime(2026, 5, 1, 3, tzinfo=UTC)
 
@@ -89,7 +91,7 @@ def test_a_server_where_enough_was_watched_is_learned_from_once(alone: Engine, n
     with alone.begin() as connection:
         server, _ = put_server(connection, "home", "Home", "api", {})
     town = Town(alone, server, now)
-    working = Worker(alone, "no-such-model", 90)
+    working = Worker(alone, "no-such-model", 90, 7)
     working.look()
     with alone.begin() as connection:
         first = spaces.live_space(connection, server.id, "collab")
@@ -100,9 +102,31 @@ def test_a_server_where_enough_was_watched_is_learned_from_once(alone: Engine, n
     with alone.begin() as connection:
         assert learning_state(connection, server.id, 1000).people != state.people
     # Something is new, and it is not yet time.
-    Worker(alone, "no-such-model", 90).look()
+    Worker(alone, "no-such-model", 90, 7).look()
     with alone.begin() as connection:
         assert spaces.live_space(connection, server.id, "collab") == first
+
+
+def test_lost_vectors_are_noticed_without_a_model_and_the_kept_space_is_fresh_and_goes_in_time(
+    alone: Engine, blue: str, green: str, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with alone.begin() as connection:
+        server, _ = put_server(connection, "home", "Home", "api", {})
+    two = TwoModels(alone, server, blue, green)
+    kept, live = two.change()
+    two.send(plays=[play("ada", "k2", 0.1)])
+    Worker(alone, "no-such-model", 90, 7).look()
+    raised = [row.space_id for row in two.rows("tastes", "space_id, engagement_version", "space_id, user_id") if row.engagement_version > 1]
+    assert raised == [kept.id, live.id]
+    two.delete_vectors(live)
+    Worker(alone, "no-such-model", 90, 7).look()
+    assert (two.live().id, two.live().fault) == (kept.id, "previous_text_space")
+    two.embed(green)
+    monkeypatch.setattr(worker, "NIGHT_HOURS", range(24))
+    Worker(alone, "no-such-model", 90, 7).look()
+    assert two.statuses() == {"blue": "kept", "green": "live"}
+    Worker(alone, "no-such-model", 90, 0).look()
+    assert two.statuses() == {"green": "live"}
 
 
 def test_the_time_that_a_job_takes_does_not_put_off_the_next_look(alone: Engine, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +134,7 @@ def test_the_time_that_a_job_takes_does_not_put_off_the_next_look(alone: Engine,
     with alone.begin() as connection:
         server, _ = put_server(connection, "home", "Home", "api", {})
     Town(alone, server, now)
-    working = Worker(alone, "no-such-model", 90)
+    working = Worker(alone, "no-such-model", 90, 7)
     started = time.monotonic()
     working.look()
     assert 0 < working.worked_seconds < time.monotonic() - started
@@ -127,7 +151,7 @@ def test_what_failed_is_not_tried_at_each_look(alone: Engine, now: datetime, mon
         server, _ = put_server(connection, "home", "Home", "api", {})
         put_server(connection, "other", "Other", "api", {"preset": "streamystats"})
     Town(alone, server, now)
-    working = Worker(alone, "no-such-model", 90)
+    working = Worker(alone, "no-such-model", 90, 7)
     working.look()
     working.look()
     assert tried == [("learn", "home")]
@@ -140,7 +164,7 @@ def test_a_missed_night_is_made_up_for_once(alone: Engine, now: datetime) -> Non
     for days_ago in (100, 4):
         shown.show("new", now - timedelta(days=days_ago), "f1")
     town.watch("new", "f1", 3)
-    working = Worker(alone, "no-such-model", 90)
+    working = Worker(alone, "no-such-model", 90, 7)
     working.look()
     assert shown.rows("watch_through", "source, n_shown, n_watched") == [("any", 1, 1), ("text", 1, 1)]
     assert len(shown.rows("slates", "id")) == 1

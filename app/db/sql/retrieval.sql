@@ -8,6 +8,7 @@ FROM users u
 CROSS JOIN LATERAL (
     SELECT jsonb_agg(jsonb_build_object(
                'id', s.id, 'kind', s.kind, 'shelf', s.shelf, 'dimension', s.dimension, 'strength', coalesce((s.card->>'strength')::float8, 1),
+               'fault', s.fault,
                'version', t.engagement_version, 'recipe', t.recipe, 'due_at', extract(epoch FROM t.due_at),
                'is_known', t.taste IS NOT NULL, 'n_positive', cardinality(t.item_ids), 'recent_ids', t.recent_ids, 'n_items', t.n_items,
                'labels', facets.labels, 'shares', facets.shares) ORDER BY s.kind) AS spaces
@@ -23,7 +24,7 @@ CROSS JOIN LATERAL (
 WHERE u.server_id = :server_id AND u.external_id = :user AND u.name IS NOT NULL AND u.erased_at IS NULL;
 
 -- name: find_live_spaces
-SELECT id, kind, shelf, dimension, coalesce((card->>'strength')::float8, 1) AS strength
+SELECT id, kind, shelf, dimension, coalesce((card->>'strength')::float8, 1) AS strength, fault
 FROM spaces
 WHERE server_id = :server_id AND status = 'live'
 ORDER BY kind;

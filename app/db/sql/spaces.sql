@@ -1,14 +1,29 @@
 -- name: spaces_of_kind
-SELECT id, server_id, kind, status, model_name, model_digest, template_version, dimension, shelf, centre, centre_source
+SELECT id, server_id, kind, status, model_name, model_digest, template_version, dimension, shelf, centre, centre_source, pinned_over,
+       n_vectors, fault
 FROM spaces
 WHERE server_id = :server_id AND kind = :kind AND status = ANY (:statuses)
 ORDER BY id DESC;
 
+-- name: find_space
+SELECT id, server_id, kind, status, model_name, model_digest, template_version, dimension, shelf, centre, centre_source, pinned_over,
+       n_vectors, fault
+FROM spaces
+WHERE server_id = :server_id AND id = :space_id;
+
 -- name: live_spaces
-SELECT id, server_id, kind, status, model_name, model_digest, template_version, dimension, shelf, centre, centre_source
+SELECT id, server_id, kind, status, model_name, model_digest, template_version, dimension, shelf, centre, centre_source, pinned_over,
+       n_vectors, fault
 FROM spaces
 WHERE server_id = :server_id AND status = 'live'
 ORDER BY kind;
+
+-- name: fresh_spaces
+SELECT id, server_id, kind, status, model_name, model_digest, template_version, dimension, shelf, centre, centre_source, pinned_over,
+       n_vectors, fault
+FROM spaces
+WHERE server_id = :server_id AND (status = 'live' OR status = 'kept' AND kind = 'text')
+ORDER BY status DESC, kind;
 
 -- name: create_space
 INSERT INTO spaces (server_id, kind, status, model_name, model_digest, template_version, dimension, shelf)
@@ -24,14 +39,37 @@ UPDATE spaces SET shelf = id WHERE server_id = :server_id AND id = :space_id;
 -- name: set_centre
 UPDATE spaces SET centre = :centre, centre_source = :centre_source WHERE server_id = :server_id AND id = :space_id;
 
+-- name: hold_live
+-- What serves is changed by one transaction at a time.
+SELECT pg_advisory_xact_lock(hashtextextended(:name, 0));
+
 -- name: retire_living
--- Before the successor goes live: one live space of a kind is a unique index.
-UPDATE spaces
-SET status = CASE WHEN status = 'live' THEN 'kept' ELSE 'retired' END
-WHERE server_id = :server_id AND kind = :kind AND (status IN ('live', 'kept') OR status = 'candidate' AND model_name = :model_name);
+-- Before the successor goes live: one live space of a kind is a unique index. The one that was is kept in place of the one kept before,
+-- but a revision by the same model (another centre, another shelf) leaves the way back to another model.
+WITH successor AS (
+    SELECT s.model_digest, s.template_version FROM spaces s WHERE s.server_id = :server_id AND s.id = :space_id
+),
+others AS (
+    SELECT s.id, s.status, (s.model_digest, s.template_version) = (n.model_digest, n.template_version) AS is_alike
+    FROM spaces s
+    CROSS JOIN successor n
+    WHERE s.server_id = :server_id AND s.kind = :kind AND s.id <> :space_id
+      AND (s.status IN ('live', 'kept') OR s.status = 'candidate' AND s.model_name = :model_name)
+),
+decided AS (
+    SELECT bool_or(status = 'live' AND is_alike) AND bool_or(status = 'kept' AND NOT is_alike) AS leaves_kept FROM others
+)
+UPDATE spaces s
+SET status = CASE WHEN o.status = CASE WHEN d.leaves_kept THEN 'kept' ELSE 'live' END THEN 'kept' ELSE 'retired' END,
+    kept_at = CASE WHEN o.status = 'live' THEN :now ELSE s.kept_at END, pinned_over = NULL, fault = NULL
+FROM others o
+CROSS JOIN decided d
+WHERE s.server_id = :server_id AND s.id = o.id;
 
 -- name: set_live
-UPDATE spaces SET status = 'live', live_at = :now WHERE server_id = :server_id AND id = :space_id;
+UPDATE spaces
+SET status = 'live', live_at = :now, kept_at = NULL, pinned_over = :pinned_over, fault = :fault
+WHERE server_id = :server_id AND id = :space_id;
 
 -- name: put_aside
 UPDATE spaces SET status = 'candidate' WHERE server_id = :server_id AND id = :space_id;

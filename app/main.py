@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from app.api import browse, evidence, health, ingest, models, problems, recommendations, servers, users
 from app.api.gauges import StoredGauges
+from app.api.held_answers import HeldAnswers
 from app.api.metrics import RANKER_FAILURES
 from app.api.middleware import BasePath, OperatorPages, RequestLog
 from app.db.engine import serving_engine, working_engine
@@ -38,6 +39,7 @@ def create_app(settings: Settings) -> FastAPI:
     state.slate_log = SlateLog(state.work, settings.slate_log, settings.slate_features)
     state.stored_gauges = StoredGauges(state.serve)
     state.rankers = Rankers(state.serve, read_second_stage, RANKER_FAILURES.inc)
+    state.held_answers = HeldAnswers()
     state.query_encoder = QueryEncoder()
     state.newest_revision = newest_revision()
     state.admin_digest = digest_of(admin_key(settings)[0])

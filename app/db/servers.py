@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from app.db.statements import statement
 from app.types import Key, Scope, Server, ServerKind
@@ -82,7 +82,11 @@ def digest_of(key: str) -> bytes:
 
 def find_access(connection: Connection, digest: bytes, server: str | None) -> tuple[Key | None, Server | None]:
     """The key with this digest, unless revoked or expired, and the server of this id, where there are such."""
-    row = connection.execute(statement("servers", "find_access"), {"digest": digest, "server": server}).one()
+    return access_of(connection.execute(statement("servers", "find_access"), {"digest": digest, "server": server}).one())
+
+
+def access_of(row: Row[Any]) -> tuple[Key | None, Server | None]:
+    """Of a row with the columns of `find_access`."""
     key = None if row.key_name is None else Key(row.key_name, frozenset(row.scopes), row.key_server_id)
     return key, None if row.id is None else Server(row.id, row.external_id, row.name, row.kind, row.settings)
 

@@ -28,8 +28,9 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Who asks. `server_id` is None for a key that may see every server."""
+    """Who asks. `server_id` is None for a key that may see every server, `id` for the bootstrap key, which is no row."""
 
+    id: int | None
     name: str
     scopes: frozenset[Scope]
     server_id: int | None

@@ -12,14 +12,20 @@ from app.db.versions import Versions, find_versions
 from app.errors import InvalidKey, MissingKey, ScopeMissing, UnknownServer
 from app.types import Key, Scope, Server
 
-BOOTSTRAP = Key("bootstrap", frozenset({"admin"}), None)
+BOOTSTRAP = Key(None, "bootstrap", frozenset({"admin"}), None)
 
 
 BEARER = HTTPBearer(scheme_name="key", description="An API key; `palate keys create` makes one.", auto_error=False)
 
 
-def read_bearer(request: Request, _described: Annotated[object, Security(BEARER)] = None) -> bytes:
+# No thread is taken for it.
+async def read_bearer(request: Request, _described: Annotated[object, Security(BEARER)] = None) -> bytes:
     """The digest of the key that the caller sent. Raises MissingKey before anything else of the request is looked at."""
+    return sent_key(request)
+
+
+def sent_key(request: Request) -> bytes:
+    """The digest of the key that the caller sent. Raises MissingKey."""
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
         raise MissingKey
@@ -75,4 +81,6 @@ def _known(request: Request, digest: bytes, found: Key | None) -> Key:
     key = BOOTSTRAP if is_bootstrap else found
     if key is None:
         raise InvalidKey
+    if key.id is not None:
+        request.app.state.key_use.note(key.id)
     return key

@@ -22,6 +22,7 @@ class StoredKey:
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    last_used_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def find_access(connection: Connection, digest: bytes, server: str | None) -> tu
 
 def access_of(row: Row[Any]) -> tuple[Key | None, Server | None]:
     """Of a row with the columns of `find_access`."""
-    key = None if row.key_name is None else Key(row.key_name, frozenset(row.scopes), row.key_server_id)
+    key = None if row.key_name is None else Key(row.key_id, row.key_name, frozenset(row.scopes), row.key_server_id)
     return key, None if row.id is None else Server(row.id, row.external_id, row.name, row.kind, row.settings)
 
 
@@ -105,6 +106,11 @@ def list_keys(connection: Connection) -> list[StoredKey]:
 def revoke_key(connection: Connection, key_id: int, now: datetime) -> bool:
     """Whether there was such a key. Revoking twice keeps the first time."""
     return connection.execute(statement("servers", "revoke_key"), {"id": key_id, "now": now}).rowcount == 1
+
+
+def write_key_use(connection: Connection, key_id: int, now: datetime) -> None:
+    """To the minute: of several processes, the first in it writes."""
+    connection.execute(statement("servers", "write_key_use"), {"id": key_id, "now": now})
 
 
 def recent_history(connection: Connection, server_id: int, user: str, limit: int) -> list[Watched]:

@@ -11,7 +11,7 @@ from app.errors import BodyTooLarge, BodyTooSlow
 
 MAX_BYTES = 64 << 20
 # Of the login form, and whatever else takes no rows.
-MAX_FORM_BYTES = 64 << 10
+MAX_FORM_BYTES = 1 << 20
 FORMS = ("/login", "/logout")
 # 64 MB at 10 Mbit/s.
 MAX_SECONDS = 60.0
@@ -52,8 +52,7 @@ class BodyLimits:
 
 
 def _too_large(most: int) -> BodyTooLarge:
-    size = f"{most >> 20} MB" if most >= 1 << 20 else f"{most >> 10} kB"
-    return BodyTooLarge(f"The body is larger than {size}. Send it in several calls.")
+    return BodyTooLarge(f"The body is larger than {most >> 20} MB. Send it in several calls.")
 
 
 def _told(scope: Scope) -> int:

@@ -11,7 +11,7 @@ from app.api.auth import Credentials, open_server
 from app.api.parameters import NO_NUL, ItemPath, ServerId, UserId, UserPath
 from app.api.problems import documented
 from app.api.recommendations import item_answer
-from app.api.repeats import Made, repeat_or_make
+from app.api.repeats import Made, RepeatRoute, repeat_or_make
 from app.connect.bodies import PlainText
 from app.db import Connection
 from app.db.slates import ServedSlate
@@ -21,7 +21,7 @@ from app.recommend.interests import Interest, interests
 from app.recommend.similar import similar
 from app.types import Row, Server
 
-router = APIRouter(tags=["recommend"], responses=documented(401, 403, 404, 422, 503))
+router = APIRouter(route_class=RepeatRoute, tags=["recommend"], responses=documented(401, 403, 404, 422, 503))
 
 Limit = Annotated[int, Query(ge=1, le=100)]
 RowLimit = Annotated[int, Query(ge=1, le=50, description="Items in a row, at most.")]

@@ -11,8 +11,12 @@ MAX_BYTES = 32 << 20
 
 @dataclass(frozen=True)
 class Held:
+    """`server_id` and `user_id`: whose answer it is, as the address said."""
+
     tag: str
     body: bytes
+    server_id: str
+    user_id: str | None
 
 
 class HeldAnswers:

@@ -11,14 +11,14 @@ from app.api.auth import Credentials
 from app.api.metrics import FALLBACKS, SEARCH_SECONDS, SHORT_LISTS
 from app.api.parameters import CommaList, LibraryId, ServerId, UserId, comma_list
 from app.api.problems import documented
-from app.api.repeats import Made, repeat_or_make
+from app.api.repeats import Made, RepeatRoute, repeat_or_make
 from app.db import Connection
 from app.db.slates import ServedSlate
 from app.recommend.pipeline import recommend
 from app.recommend.select import Selection
 from app.types import Filters, Server, Slate, SlateItem
 
-router = APIRouter()
+router = APIRouter(route_class=RepeatRoute)
 
 Year = Annotated[int | None, Query(ge=1, le=9999)]
 # Deeper pages read every candidate before them.

@@ -5,7 +5,7 @@ Its tag is a digest of the versions of all that it depends on, read before it is
 
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -13,8 +13,10 @@ from typing import Any
 
 import orjson
 from fastapi import Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.routing import APIRoute
 
-from app.api.auth import open_versions
+from app.api.auth import open_versions, sent_key
 from app.api.held_answers import Held
 from app.api.metrics import REPEATS
 from app.db import Connection
@@ -42,24 +44,60 @@ def repeat_or_make(
 ) -> Response:
     """304 where the caller has the answer, else the one in memory where it still holds, else a new one."""
     state, now, address = request.app.state, datetime.now(UTC), _address(request)
-    held, sent = state.held_answers.get(address), request.headers.get("if-none-match", "")
-    # Asked for unless it is known that nobody will look at it.
-    with_others = WITH_OTHERS in sent or ALONE not in (held.tag if held else sent)
+    held = state.held_answers.get(address)
     with state.serve.begin() as connection:
-        server, versions = open_versions(connection, request, digest, server_id, user_id, now, with_others=with_others)
-        alone, others = _tags(address, state.newest_revision, versions, now)
-        for tag in (alone, others):
-            if tag and tag in sent:
-                return _answer("not modified", Response(status_code=304), tag)
-        if held and held.tag in (alone, others):
-            return _answer("held", _json(held.body), held.tag)
+        server, alone, others = _look(connection, request, digest, server_id, user_id, held, now)
+        answer = _repeated(request, held, alone, others)
+        if answer is not None:
+            return answer
         made = make(connection, server, now)
     body, tag = orjson.dumps(made.content), others if made.counts_others else alone
     if not made.is_settled or tag is None:
         state.held_answers.drop(address)
         return _answer("made", _json(body), None)
-    state.held_answers.put(address, Held(tag, body))
+    state.held_answers.put(address, Held(tag, body, server_id, user_id))
     return _answer("made", _json(body), tag)
+
+
+class RepeatRoute(APIRoute):
+    """Where the answer to an address is held, its parameters were good: they are not read again, which would take longer than the query
+    (EXPERIMENTS, answers that are repeated)."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def repeat_or_handle(request: Request) -> Response:
+            held = request.app.state.held_answers.get(_address(request))
+            answer = None if held is None else await run_in_threadpool(_repeat, request, held)
+            return await handle(request) if answer is None else answer
+
+        return repeat_or_handle
+
+
+def _repeat(request: Request, held: Held) -> Response | None:
+    """None where something has changed."""
+    digest, now = sent_key(request), datetime.now(UTC)
+    with request.app.state.serve.begin() as connection:
+        _, alone, others = _look(connection, request, digest, held.server_id, held.user_id, held, now)
+    return _repeated(request, held, alone, others)
+
+
+def _look(
+    connection: Connection, request: Request, digest: bytes, server_id: str, user_id: str | None, held: Held | None, now: datetime
+) -> tuple[Server, str, str | None]:
+    """The server, and the tags that an answer would have now: one that counts others where it may be asked for."""
+    sent = request.headers.get("if-none-match", "")
+    with_others = WITH_OTHERS in sent or ALONE not in (held.tag if held else sent)
+    server, versions = open_versions(connection, request, digest, server_id, user_id, now, with_others=with_others)
+    return server, *_tags(_address(request), request.app.state.newest_revision, versions, now)
+
+
+def _repeated(request: Request, held: Held | None, alone: str, others: str | None) -> Response | None:
+    sent = request.headers.get("if-none-match", "")
+    for tag in (alone, others):
+        if tag and tag in sent:
+            return _answer("not modified", Response(status_code=304), tag)
+    return _answer("held", _json(held.body), held.tag) if held and held.tag in (alone, others) else None
 
 
 def _address(request: Request) -> bytes:

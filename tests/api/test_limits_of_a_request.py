@@ -30,7 +30,7 @@ def in_parts(size: int) -> Iterator[bytes]:
 def test_a_large_form_is_refused_and_large_rows_are_read(client: TestClient, content: Any) -> None:
     answer = client.post("/login", content=content(), headers={"content-type": "application/x-www-form-urlencoded"})
     assert (answer.status_code, answer.headers["connection"]) == (413, "close")
-    assert "64 kB" in answer.json()["detail"]
+    assert "1 MB" in answer.json()["detail"]
     assert client.post("/ingest/plays", content=content()).status_code == 400
 
 

@@ -252,13 +252,13 @@ def test_a_taste_that_falls_due_and_a_time_that_passes_end_a_repeat(house: House
 def test_what_is_held_is_bounded_by_number_and_bytes() -> None:
     few = HeldAnswers(max_answers=2)
     for name in (b"a", b"b", b"a", b"c"):
-        few.put(name, Held("tag", b"x"))
+        few.put(name, Held("tag", b"x", "s", None))
         few.get(b"a")
     assert (few.get(b"b"), len(few)) == (None, 2)
     assert few.get(b"a") is not None
     small = HeldAnswers(max_bytes=250)
     for name in (b"a", b"b", b"c"):
-        small.put(name, Held("tag", b"x" * 100))
+        small.put(name, Held("tag", b"x" * 100, "s", None))
     assert (len(small), small.n_bytes) == (2, 202)
-    small.put(b"d", Held("tag", b"x" * 1000))
+    small.put(b"d", Held("tag", b"x" * 1000, "s", None))
     assert (len(small), small.n_bytes) == (0, 0)

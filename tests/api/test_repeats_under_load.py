@@ -130,6 +130,9 @@ def test_a_change_that_was_acknowledged_is_in_every_later_answer(
         threads = [keep_doing(step, until, errors) for step in steps]
         for thread in threads:
             thread.join(timeout=seconds + 30)
+        refresh_stale(engine, server.id, datetime.now(UTC), unseen)
+        for _ in range(20):
+            people[0].ask("/home")
     delete_trained(engine)
     assert errors == []
     # Answers were repeated, or nothing was tried.

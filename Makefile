@@ -7,12 +7,15 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 TORCH_VERSION ?= 2.13.0
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 
+# Advisories that do not concern this project, each with the reason in a comment.
+AUDIT_PASSED_OVER ?=
+
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint check soak bench sql lock clean
+.PHONY: help install run test lint audit check soak bench sql lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -31,7 +34,10 @@ lint: $(INSTALLED) ## Check format, lint, types and who imports whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-check: lint test ## What CI runs: lint, then test
+audit: $(INSTALLED) ## Look for known weaknesses in what is installed; no network is no failure
+	@$(BIN)/python .ci/audit.py $(AUDIT_PASSED_OVER)
+
+check: lint audit test ## What CI runs: lint, audit, then test
 
 soak: $(INSTALLED) ## Run the long randomised and fault tests
 	$(BIN)/python -m pytest -m soak

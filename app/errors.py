@@ -96,6 +96,18 @@ class BodyTooLarge(PalateError):
     status, title = 413, "Body too large"
 
 
+class BodyTooSlow(PalateError):
+    """The body did not come in time. Send it in several calls."""
+
+    status, title = 408, "Body too slow"
+
+
+class StatementTooSlow(PalateError):
+    """The database took too long over this and was stopped. Ask for less (a smaller offset, fewer filters), or try again in a moment."""
+
+    status, title = 503, "Too slow"
+
+
 class NotReady(PalateError):
     """The database does not answer. Try again in a moment."""
 

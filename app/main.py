@@ -4,11 +4,17 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from limits import parse
 
 from app.api import browse, evidence, health, ingest, models, problems, recommendations, servers, users
+from app.api.body_limits import BodyLimits
 from app.api.gauges import StoredGauges
+from app.api.held_answers import HeldAnswers
+from app.api.key_use import KeyUse
 from app.api.metrics import RANKER_FAILURES
 from app.api.middleware import BasePath, OperatorPages, RequestLog
+from app.api.rate_limits import RateLimits
 from app.db.engine import serving_engine, working_engine
 from app.db.servers import digest_of
 from app.errors import DatabaseUnsuitable
@@ -38,6 +44,8 @@ def create_app(settings: Settings) -> FastAPI:
     state.slate_log = SlateLog(state.work, settings.slate_log, settings.slate_features)
     state.stored_gauges = StoredGauges(state.serve)
     state.rankers = Rankers(state.serve, read_second_stage, RANKER_FAILURES.inc)
+    state.key_use = KeyUse(state.work)
+    state.held_answers = HeldAnswers()
     state.query_encoder = QueryEncoder()
     state.newest_revision = newest_revision()
     state.admin_digest = digest_of(admin_key(settings)[0])
@@ -57,6 +65,15 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(router)
     pages.install(app, secret)
     app.add_middleware(OperatorPages, who=settings.operator_pages)
+    app.add_middleware(BodyLimits)
+    if settings.rate_limit:
+        app.add_middleware(RateLimits, limit=parse(settings.rate_limit), exempt=state.admin_digest)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=[origin.strip() for origin in settings.cors_origins.split(",")],
+            allow_methods=["GET", "POST", "PUT", "DELETE"], allow_headers=["Authorization", "Content-Type", "If-None-Match"],
+            expose_headers=["ETag", "Retry-After", "X-Request-Id"],
+        )  # fmt: skip
     if settings.base_path:
         app.add_middleware(BasePath, base_path=settings.base_path)
     app.add_middleware(RequestLog)
@@ -77,6 +94,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
     app.state.slate_log.stop()
     app.state.query_encoder.stop()
+    app.state.key_use.stop()
     app.state.rankers.stop()
     app.state.serve.dispose()
     app.state.work.dispose()

@@ -1,8 +1,10 @@
 """What differs between deployments, read from the environment (prefix `PALATE_`) and a `.env` file."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
+from limits import parse
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -43,6 +45,13 @@ class Settings(BaseSettings):
     forwarded_allow_ips: str = Field(
         default="127.0.0.1", description="Addresses whose `X-Forwarded-*` headers are believed; a comma list, or `*`."
     )
+    rate_limit: str = Field(
+        default="600/minute",
+        description="How often a key, and an address without one, may ask each web process; empty: no limits, and none of wrong keys.",
+    )
+    cors_origins: str = Field(
+        default="", description="Origins whose pages may call the API from a browser, such as `https://tv.example`; a comma list, or `*`."
+    )
     operator_pages: Literal["loopback", "anyone", "nobody"] = Field(
         default="loopback", description="Who may read `/metrics` and `/docs` without a key."
     )
@@ -57,6 +66,21 @@ class Settings(BaseSettings):
     slate_retention_days: int = Field(
         default=90, ge=16, le=3650, description="Logged answers are deleted after so many days. What came of them is counted for 15."
     )
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _is_a_rate(cls, rate: str) -> str:
+        if rate:
+            parse(rate)
+        return rate
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: str) -> str:
+        for origin in origins.split(",") if origins not in ("", "*") else []:
+            if not re.fullmatch(r"https?://[^/?#@\s*]+", origin.strip()):
+                raise ValueError("must be origins such as https://tv.example or http://192.168.1.5:3000, without a path")
+        return origins
 
     @field_validator("admin_key")
     @classmethod

@@ -30,8 +30,9 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Who asks. `server_id` is None for a key that may see every server."""
+    """Who asks. `server_id` is None for a key that may see every server, `id` for the bootstrap key, which is no row."""
 
+    id: int | None
     name: str
     scopes: frozenset[Scope]
     server_id: int | None
@@ -235,7 +236,10 @@ class SlateItem:
 
 @dataclass(frozen=True, slots=True)
 class Slate:
-    """One answer, in order. `model_id`: the ranker that put it in order; `features` (n_items, n_features): as it saw them."""
+    """One answer, in order. `model_id`: the ranker that put it in order; `features` (n_items, n_features): as it saw them.
+
+    `is_settled`: made of what is stored, by the model that is live; asked again, it would be the same until something changes.
+    """
 
     id: UUID
     user_id: int
@@ -246,6 +250,12 @@ class Slate:
     next_offset: int | None
     model_id: int | None = None
     features: npt.NDArray[np.float32] | None = None
+    is_settled: bool = True
+
+    @property
+    def counts_others(self) -> bool:
+        """Whether it says, or might have said, how many others watched something."""
+        return any(item.candidate.n_others is not None for item in self.items)
 
 
 @dataclass(frozen=True, slots=True)

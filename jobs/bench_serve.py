@@ -112,7 +112,9 @@ def _load(name: str, port: int, paths: list[str], n_connections: int, seconds: f
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         mine, turn = [], first
         while (begun := time.perf_counter()) < until:
-            body = _get(connection, paths[turn % len(paths)])
+            # Another address each time, so that every answer is made anew (`--mix` measures those that are not).
+            path = paths[turn % len(paths)]
+            body = _get(connection, path if "?" not in path else f"{path}&asked={turn}-{started}")
             mine.append(time.perf_counter() - begun)
             n_items.append(body.count(b'"rank"'))
             turn += n_connections

@@ -1,6 +1,7 @@
 """One PostgreSQL for the whole run, migrated once; each test has a server of its own in it, as every row belongs to one."""
 
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +31,21 @@ MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 ADMIN_KEY = "planted-admin-key-5f1c9a"
 SECRET_KEY = "planted-secret-key-77d0e2"
 
+# And every key that the service makes.
+SECRETS = re.compile("|".join((ADMIN_KEY, SECRET_KEY, r"palate_[\w-]{40,}")))
+
 _numbers = itertools.count(1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """No test writes a secret to a log or to the terminal: what each has written is searched."""
+    report: pytest.TestReport = yield
+    written = "\n".join(content for _, content in report.sections)
+    if report.passed and SECRETS.search(written):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} wrote a secret: {SECRETS.sub('[it]', written)}"
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -139,6 +154,8 @@ def settings(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Set
         data_dir=Path(tmp_path_factory.mktemp("data")),
         admin_key=SecretStr(ADMIN_KEY),
         secret_key=SecretStr(SECRET_KEY),
+        # All tests are one address, and many of them send wrong keys.
+        rate_limit="",
     )
 
 

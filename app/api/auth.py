@@ -1,23 +1,31 @@
 """Who asks: a key in the Authorization header, checked in the transaction of the request."""
 
 import hmac
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 
 from app.db import Connection, servers
+from app.db.versions import Versions, find_versions
 from app.errors import InvalidKey, MissingKey, ScopeMissing, UnknownServer
 from app.types import Key, Scope, Server
 
-BOOTSTRAP = Key("bootstrap", frozenset({"admin"}), None)
+BOOTSTRAP = Key(None, "bootstrap", frozenset({"admin"}), None)
 
 
 BEARER = HTTPBearer(scheme_name="key", description="An API key; `palate keys create` makes one.", auto_error=False)
 
 
-def read_bearer(request: Request, _described: Annotated[object, Security(BEARER)] = None) -> bytes:
+# No thread is taken for it.
+async def read_bearer(request: Request, _described: Annotated[object, Security(BEARER)] = None) -> bytes:
     """The digest of the key that the caller sent. Raises MissingKey before anything else of the request is looked at."""
+    return sent_key(request)
+
+
+def sent_key(request: Request) -> bytes:
+    """The digest of the key that the caller sent. Raises MissingKey."""
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
         raise MissingKey
@@ -44,7 +52,18 @@ def authorise(connection: Connection, request: Request, digest: bytes, scope: Sc
 def open_server(connection: Connection, request: Request, digest: bytes, scope: Scope, server_id: str) -> Server:
     """The server, if the key may do this there. A server that the key may not see is as unknown as one that is not there."""
     found, server = servers.find_access(connection, digest, server_id)
-    key = _check(request, digest, found, scope)
+    return _seen(_check(request, digest, found, scope), server)
+
+
+def open_versions(
+    connection: Connection, request: Request, digest: bytes, server_id: str, user_id: str | None, now: datetime, *, with_others: bool
+) -> tuple[Server, Versions]:
+    """As `open_server`, to read; and the versions of what an answer to this user depends on, in one query."""
+    found, server, versions = find_versions(connection, digest, server_id, user_id, now, with_others=with_others)
+    return _seen(_check(request, digest, found, "read"), server), versions
+
+
+def _seen(key: Key, server: Server | None) -> Server:
     if server is None or (key.server_id is not None and key.server_id != server.id):
         raise UnknownServer
     return server
@@ -62,4 +81,6 @@ def _known(request: Request, digest: bytes, found: Key | None) -> Key:
     key = BOOTSTRAP if is_bootstrap else found
     if key is None:
         raise InvalidKey
+    if key.id is not None:
+        request.app.state.key_use.note(key.id)
     return key

@@ -11,15 +11,17 @@ from app.api.auth import Credentials, open_server
 from app.api.parameters import NO_NUL, ItemPath, ServerId, UserId, UserPath
 from app.api.problems import documented
 from app.api.recommendations import item_answer
+from app.api.repeats import Made, RepeatRoute, repeat_or_make
 from app.connect.bodies import PlainText
+from app.db import Connection
 from app.db.slates import ServedSlate
 from app.recommend import find
 from app.recommend.home import home
 from app.recommend.interests import Interest, interests
 from app.recommend.similar import similar
-from app.types import Row
+from app.types import Row, Server
 
-router = APIRouter(tags=["recommend"], responses=documented(401, 403, 404, 422, 503))
+router = APIRouter(route_class=RepeatRoute, tags=["recommend"], responses=documented(401, 403, 404, 422, 503))
 
 Limit = Annotated[int, Query(ge=1, le=100)]
 RowLimit = Annotated[int, Query(ge=1, le=50, description="Items in a row, at most.")]
@@ -39,13 +41,16 @@ Words = Annotated[
 def get_home(request: Request, key: Credentials, server_id: ServerId, user_id: UserId, limit: RowLimit = 12) -> Response:
     """The rows of a home page; no item is in two of them, and a row with nothing in it is left out."""
     state = request.app.state
-    now, slate_id = datetime.now(UTC), uuid.uuid4()
-    with state.serve.begin() as connection:
-        server = open_server(connection, request, key, "read", server_id)
+
+    def make(connection: Connection, server: Server, now: datetime) -> Made:
+        slate_id = uuid.uuid4()
         rows = home(connection, server, user_id, limit, now, slate_id, state.rankers)
-    for row in rows:
-        state.slate_log.add(ServedSlate(server.id, now, row.slate, row.id))
-    return _json({"recommendation_id": str(slate_id), "rows": [_row(row) for row in rows]})
+        for row in rows:
+            state.slate_log.add(ServedSlate(server.id, now, row.slate, row.id))
+        content = {"recommendation_id": str(slate_id), "rows": [_row(row) for row in rows]}
+        return Made(content, all(row.slate.is_settled for row in rows), any(row.slate.counts_others for row in rows))
+
+    return repeat_or_make(request, key, server_id, user_id, make)
 
 
 @router.get("/items/{item_id:path}/similar")
@@ -53,10 +58,13 @@ def get_similar(
     request: Request, key: Credentials, server_id: ServerId, item_id: ItemPath, user_id: OptionalUserId = None, limit: Limit = 20
 ) -> Response:
     """More like this one."""
-    with request.app.state.serve.begin() as connection:
-        server = open_server(connection, request, key, "read", server_id)
-        items = similar(connection, server, user_id, item_id, limit, datetime.now(UTC))
-    return _json({"items": [item_answer(item, True) for item in items]})
+
+    def make(connection: Connection, server: Server, now: datetime) -> Made:
+        items = similar(connection, server, user_id, item_id, limit, now)
+        content = {"items": [item_answer(item, True) for item in items]}
+        return Made(content, True, any(item.candidate.n_others is not None for item in items))
+
+    return repeat_or_make(request, key, server_id, user_id, make)
 
 
 @router.get("/search")

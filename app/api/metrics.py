@@ -8,6 +8,7 @@ REQUEST_SECONDS = Histogram("palate_request_seconds", "Time to answer a request.
 SEARCH_SECONDS = Histogram("palate_search_seconds", "Time from the user's context to a slate.", buckets=SECONDS)
 FALLBACKS = Counter("palate_fallbacks_total", "Answers that were not personal, by source, or degraded, by cause.", ["cause"])
 RANKER_FAILURES = Counter("palate_ranker_failures_total", "Rankers that could not be loaded, each time that it was tried.")
+REPEATS = Counter("palate_answers_total", "Lists asked for: made, held in memory, or not modified since the caller had it.", ["how"])
 SHORT_LISTS = Counter("palate_short_lists_total", "Answers with fewer items than asked for: the library had no more to give.")
 INGESTED_ROWS = Counter("palate_ingested_rows_total", "Rows received, by kind and what became of them.", ["kind", "outcome"])
 WATCH_THROUGH = Gauge(

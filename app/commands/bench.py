@@ -18,6 +18,7 @@ from app.db.engine import serving_engine, working_engine
 from app.db.scratch import scratch_database
 from app.logs import configure_logs
 from app.settings import Settings
+from jobs.bench_mix import bench_mix
 from jobs.bench_search import bench_search
 from jobs.bench_serve import bench_serve
 from migrations.migrate import migrate
@@ -56,30 +57,23 @@ def serve(
     data: DataOption = Data.real,
     connections: Annotated[int, typer.Option(min=1, max=64, help="Connections at once in the loaded part.")] = 8,
     seconds: Annotated[float, typer.Option(min=0.5, max=600, help="Length of each part.")] = 8.0,
+    mix: Annotated[bool, typer.Option("--mix", help="Callers who mostly ask again: 90% repeats, 10% new, 1% plays.")] = False,
     port: Annotated[int, typer.Option(min=1024, max=65535)] = 8765,
     seed: Seed = 0,
     json: JsonFile = None,
 ) -> None:
     """GET /recommendations over HTTP beside a no-op endpoint.
 
-    By fused scores, then with a ranker, and what each stage of such an answer takes.
+    By fused scores, then with a ranker, and what each stage of such an answer takes; or what answers that are repeated take (--mix).
 
     Example: palate bench serve --items 100000 --json serve.json
     """
     with scratch_engines() as (settings, url, work, serving):
-        rows = bench_serve(
-            work,
-            serving,
-            url,
-            data.value,
-            items,
-            users,
-            settings.embedding_model,
-            port=port,
-            n_connections=connections,
-            seconds=seconds,
-            seed=seed,
-        )
+        load: dict[str, Any] = {"port": port, "n_connections": connections, "seconds": seconds, "seed": seed}
+        if mix:
+            rows = bench_mix(work, url, data.value, items, users, settings.embedding_model, **load)
+        else:
+            rows = bench_serve(work, serving, url, data.value, items, users, settings.embedding_model, **load)
     _report("serve", data, items, users, rows, json)
 
 

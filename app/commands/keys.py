@@ -48,10 +48,12 @@ def list_() -> None:
 
     Example: palate keys list
     """
-    table = Table("id", "name", "scopes", "server", "created", "expires", "revoked")
+    table = Table("id", "name", "scopes", "server", "created", "expires", "revoked", "last used")
     with command_engine() as (_, engine), engine.begin() as connection:
         for key in servers.list_keys(connection):
-            times = [f"{time:%Y-%m-%d %H:%M}" if time else "" for time in (key.created_at, key.expires_at, key.revoked_at)]
+            times = [
+                f"{time:%Y-%m-%d %H:%M}" if time else "" for time in (key.created_at, key.expires_at, key.revoked_at, key.last_used_at)
+            ]
             table.add_row(str(key.id), key.name, ", ".join(key.scopes), key.server or "any", *times)
     Console().print(table)
 

@@ -6,7 +6,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import uvicorn
@@ -46,18 +46,15 @@ def serve() -> None:
     with command_engine() as (settings, engine), contextlib.ExitStack() as stack:
         os.environ["PALATE_DATABASE_URL"] = database_url(settings, stack)
         engine.dispose()
-        uvicorn.run(
-            "app.main:app_from_environment",
-            factory=True,
-            host=settings.host,
-            port=settings.port,
-            workers=settings.web_processes,
-            forwarded_allow_ips=settings.forwarded_allow_ips,
-            access_log=False,
-            log_level="warning",
-            server_header=False,
-            timeout_graceful_shutdown=5,
-        )
+        uvicorn.run("app.main:app_from_environment", factory=True, workers=settings.web_processes, **server_options(settings))
+
+
+def server_options(settings: Settings) -> dict[str, Any]:
+    """What uvicorn is told: no log of addresses, which may hold what is secret, and whose word on callers' addresses is taken."""
+    return {
+        "host": settings.host, "port": settings.port, "forwarded_allow_ips": settings.forwarded_allow_ips,
+        "access_log": False, "log_level": "warning", "server_header": False, "timeout_graceful_shutdown": 5,
+    }  # fmt: skip
 
 
 def migrate_() -> None:

@@ -4,10 +4,15 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-__all__ = ["Connection", "DBAPIError", "Engine", "PoolTimeout", "SQLAlchemyError", "is_passing"]
+__all__ = ["Connection", "DBAPIError", "Engine", "PoolTimeout", "SQLAlchemyError", "is_passing", "is_too_slow"]
 
 # Classes and codes of SQLSTATE: the database is going away, starting, too busy, or gave up waiting.
 PASSING = ("57P", "08", "53", "57014", "55P03")
+
+
+def is_too_slow(error: DBAPIError) -> bool:
+    """Whether the statement was stopped by its time limit."""
+    return getattr(error.orig, "sqlstate", None) == "57014"
 
 
 def is_passing(error: DBAPIError) -> bool:

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from app.db.statements import statement
+from app.db.versions import touch_catalogue
 from app.errors import UnknownUser
 
 
@@ -33,7 +34,10 @@ def erase_user(connection: Connection, server_id: int, user: str, now: datetime)
     if user_id is None:
         raise UnknownUser
     values = {"server_id": server_id, "user_id": user_id, "now": now}
-    return Erased(**connection.execute(statement("users", "erase_user"), values).one()._mapping)
+    erased = Erased(**connection.execute(statement("users", "erase_user"), values).one()._mapping)
+    # Others are no longer told that one more watched something.
+    touch_catalogue(connection, server_id)
+    return erased
 
 
 def hold_present(connection: Connection, users: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:

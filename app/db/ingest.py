@@ -11,6 +11,7 @@ import psycopg
 from sqlalchemy import Connection, text
 
 from app.db.statements import statement
+from app.db.versions import touch_catalogue
 from app.errors import NotReady
 from app.ingest_types import EntryRow, IngestOutcome, PlayRow, Rejection, SignalRow, UserRow
 
@@ -52,6 +53,7 @@ def _remap_items(connection: Connection, server_id: int) -> None:
     for name in ("describe_items", "drop_empty_items", "orphan_parts", "touch_engagement"):
         connection.execute(statement("items", name), server)
     roll_up_engagement(connection, server_id)
+    touch_catalogue(connection, server_id)
 
 
 def ingest_users(connection: Connection, server_id: int, rows: Sequence[UserRow]) -> IngestOutcome:
@@ -69,6 +71,9 @@ def ingest_users(connection: Connection, server_id: int, rows: Sequence[UserRow]
     counts = connection.execute(statement("users", "write_users"), server).one()
     for name in ("leave_libraries", "join_libraries"):
         connection.execute(statement("users", name), server)
+    if counts.updated:
+        # Who opts out is counted no more in what is said to others.
+        touch_catalogue(connection, server_id)
     changed = counts.created + counts.updated
     return IngestOutcome(len(rows), counts.created, counts.updated, len(rows) - changed - len(rejected), rejected)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from app.db.statements import statement
 from app.types import Key, Scope, Server, ServerKind
@@ -22,6 +22,7 @@ class StoredKey:
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    last_used_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,12 @@ def digest_of(key: str) -> bytes:
 
 def find_access(connection: Connection, digest: bytes, server: str | None) -> tuple[Key | None, Server | None]:
     """The key with this digest, unless revoked or expired, and the server of this id, where there are such."""
-    row = connection.execute(statement("servers", "find_access"), {"digest": digest, "server": server}).one()
-    key = None if row.key_name is None else Key(row.key_name, frozenset(row.scopes), row.key_server_id)
+    return access_of(connection.execute(statement("servers", "find_access"), {"digest": digest, "server": server}).one())
+
+
+def access_of(row: Row[Any]) -> tuple[Key | None, Server | None]:
+    """Of a row with the columns of `find_access`."""
+    key = None if row.key_name is None else Key(row.key_id, row.key_name, frozenset(row.scopes), row.key_server_id)
     return key, None if row.id is None else Server(row.id, row.external_id, row.name, row.kind, row.settings)
 
 
@@ -101,6 +106,11 @@ def list_keys(connection: Connection) -> list[StoredKey]:
 def revoke_key(connection: Connection, key_id: int, now: datetime) -> bool:
     """Whether there was such a key. Revoking twice keeps the first time."""
     return connection.execute(statement("servers", "revoke_key"), {"id": key_id, "now": now}).rowcount == 1
+
+
+def write_key_use(connection: Connection, key_id: int, now: datetime) -> None:
+    """To the minute: of several processes, the first in it writes."""
+    connection.execute(statement("servers", "write_key_use"), {"id": key_id, "now": now})
 
 
 def recent_history(connection: Connection, server_id: int, user: str, limit: int) -> list[Watched]:

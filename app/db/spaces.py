@@ -17,6 +17,7 @@ from app.db import arrays
 from app.db.shelves import create_shelf, drop_shelf, partition_name
 from app.db.statements import statement
 from app.db.tables import PARTITION_SCHEMA
+from app.db.versions import touch_catalogue_of_live
 from app.types import Fault, ItemToEmbed, Space
 
 # An exact scan of 20,000 rows takes about 8 ms; below, an index is not worth its upkeep (EXPERIMENTS, search).
@@ -184,6 +185,7 @@ def write_vectors(
     fields = {"item_id": "i8", "target": arrays.halfvec(space.dimension), "norm": "f4", "text_digest": "V32"}
     arrays.write_array(connection, "staged_vectors", columns, fields)
     connection.execute(statement("spaces", "write_vectors"), _where(space))
+    touch_catalogue_of_live(connection, space)
 
 
 def write_learned_vectors(
@@ -202,6 +204,7 @@ def write_learned_vectors(
     fields = {"item_id": "i8", "history": vector, "target": vector, "is_predicted": "i4"}
     arrays.write_array(connection, "staged_learned", columns, fields)
     connection.execute(statement("spaces", "write_learned"), _where(space))
+    touch_catalogue_of_live(connection, space)
 
 
 def set_card(connection: Connection, space: Space, card: dict[str, Any]) -> None:

@@ -83,6 +83,13 @@ servers = Table(
     Column("kind", Text, CheckConstraint("kind IN ('jellyfin', 'emby', 'plex', 'api')", name="kind"), nullable=False),
     Column("settings", JSONB, nullable=False, server_default=text("'{}'"), comment="ServerSettings"),
     _now("created_at"),
+    Column(
+        "catalogue_version",
+        BigInteger,
+        nullable=False,
+        server_default=text("0"),
+        comment="rises with each change of what every answer may show: items, statistics, live vectors, who may be counted",
+    ),
 )
 
 libraries = Table(
@@ -413,4 +420,5 @@ keys = Table(
     _now("created_at"),
     Column("expires_at", DateTime(timezone=True)),
     Column("revoked_at", DateTime(timezone=True)),
+    Column("last_used_at", DateTime(timezone=True), comment="to the minute"),
 )

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 from app.db import arrays
 from app.db.erase import hold_present
 from app.db.statements import statement
+from app.db.versions import touch_catalogue
 from app.types import Space, SpaceInUse
 
 HISTORY_FIELDS = {
@@ -180,4 +181,7 @@ def forget_tastes(connection: Connection, server_id: int) -> None:
 def write_statistics(connection: Connection, server_id: int) -> int:
     """Who watched what, priors and popularity of the server's items. Returns how many changed."""
     connection.execute(statement("items", "lock_exclusive"), {"server_id": server_id})
-    return connection.execute(statement("tastes", "write_statistics"), {"server_id": server_id}).rowcount
+    n_changed = connection.execute(statement("tastes", "write_statistics"), {"server_id": server_id}).rowcount
+    if n_changed:
+        touch_catalogue(connection, server_id)
+    return n_changed

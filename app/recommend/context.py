@@ -17,6 +17,7 @@ from app.types import Server, SpaceKind
 @dataclass(frozen=True)
 class Context:
     """`given`: tastes computed now; None where the stored ones serve. `evidence`: how many items speak for them.
+    `is_computed`: the stored ones were too old, whether the new ones hold anything or not.
 
     `kinds`: of the spaces in which something positive is known, none where nothing is; `labels` and `shares` are the facets'.
     """
@@ -27,6 +28,7 @@ class Context:
     evidence: int | None
     labels: Sequence[str | None] = ()
     shares: Sequence[float] = ()
+    is_computed: bool = False
 
     @property
     def recent(self) -> tuple[Sequence[int], int]:
@@ -86,7 +88,8 @@ def _computed(connection: Connection, asker: Asker, recipes: Mapping[SpaceKind, 
         )
     kinds = _usable(asker, [kind for kind, one in given.items() if one.vectors])
     text = given.get("text", GivenTaste())
-    return Context(asker, given if kinds else None, kinds, max(len(one.item_ids) for one in given.values()), text.labels, text.shares)
+    evidence = max(len(one.item_ids) for one in given.values())
+    return Context(asker, given if kinds else None, kinds, evidence, text.labels, text.shares, is_computed=True)
 
 
 def _usable(asker: Asker, known: Sequence[SpaceKind]) -> tuple[SpaceKind, ...]:

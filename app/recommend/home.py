@@ -139,7 +139,8 @@ class _Page:
         self._show(row_id, title, self._slate(source, items, [space.id for space in question.spaces] if question.is_personal else ()))
 
     def _slate(self, source: Source, items: Sequence[SlateItem], space_ids: Sequence[int]) -> Slate:
-        return Slate(self.slate_id, self.context.asker.viewer.user_id, source, (), space_ids, items, None)
+        is_settled = not self.context.is_computed
+        return Slate(self.slate_id, self.context.asker.viewer.user_id, source, (), space_ids, items, None, is_settled=is_settled)
 
     def _reason(self, one: Candidate, search: Search) -> str:
         if search == "in_progress":

@@ -52,12 +52,13 @@ def slate_for(
     request = _Request(connection, server, question, selection, context, offset, limit)
     page = request.fused() if ranker is None else request.in_order_of(*ranker)
     search = question.search
-    degraded = (asker.text_fault, "no_ranker" if rankers is not None and is_rankable and ranker is None else None)
+    causes = (asker.text_fault, "no_ranker" if rankers is not None and is_rankable and ranker is None else None)
+    degraded = tuple(cause for cause in causes if cause is not None)
     return Slate(
         id=slate_id,
         user_id=asker.viewer.user_id,
         source=source_of(search, page.candidates),
-        degraded=tuple(cause for cause in degraded if cause is not None),
+        degraded=degraded,
         space_ids=() if search == "popular" else tuple(space.id for space in question.spaces),
         items=[
             SlateItem(one, place, one.score, sources_of(search, one), reason_for(one, context.label(one.facet), now) if explain else "")
@@ -66,6 +67,7 @@ def slate_for(
         next_offset=offset + limit if page.is_full else None,
         model_id=page.model_id,
         features=page.features,
+        is_settled=not degraded and not context.is_computed and page.model_id in (None, asker.ranker_id),
     )
 
 

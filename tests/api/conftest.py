@@ -43,6 +43,7 @@ def make_client(settings: Settings) -> Iterator[MakeClient]:
     yield make
     for client in made:
         client.close()
+        client.app.state.key_use.stop()
         client.app.state.serve.dispose()
         client.app.state.work.dispose()
 

@@ -7,7 +7,7 @@ import anyio
 import pytest
 from fastapi.testclient import TestClient
 
-from app.api import parameters
+from app.api import body_limits
 from app.types import Server
 from tests.api.rows import NDJSON, counts, send_lines, user
 
@@ -93,7 +93,7 @@ def test_ten_thousand_rows_a_call_and_no_more(client: TestClient, server: Server
 
 
 def test_a_body_over_the_limit_is_not_read_to_its_end(client: TestClient, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parameters, "MAX_BYTES", 1 << 20)
+    monkeypatch.setattr(body_limits, "MAX_BYTES", 1 << 20)
     for method, path in [("POST", "/ingest/users"), ("PUT", f"/servers/{server.external_id}")]:
         answer = client.request(method, path, content=b" " * (1 << 20) + b"x")
         assert answer.status_code == 413

@@ -26,7 +26,7 @@ ORDER BY u.name, u.external_id;
 
 -- name: find_access
 -- One row whatever is found: the key, unless revoked or expired, and the server that is asked for.
-SELECT k.name AS key_name, k.scopes, k.server_id AS key_server_id, s.id, s.external_id, s.name, s.kind, s.settings
+SELECT k.id AS key_id, k.name AS key_name, k.scopes, k.server_id AS key_server_id, s.id, s.external_id, s.name, s.kind, s.settings
 FROM (SELECT) AS always
 LEFT JOIN keys k ON k.digest = :digest AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
 LEFT JOIN servers s ON s.external_id = :server;
@@ -37,13 +37,16 @@ VALUES (:name, :digest, :scopes, :server_id, :expires_at)
 RETURNING id;
 
 -- name: list_keys
-SELECT k.id, k.name, k.scopes, s.external_id AS server, k.created_at, k.expires_at, k.revoked_at
+SELECT k.id, k.name, k.scopes, s.external_id AS server, k.created_at, k.expires_at, k.revoked_at, k.last_used_at
 FROM keys k
 LEFT JOIN servers s ON s.id = k.server_id
 ORDER BY k.id;
 
 -- name: revoke_key
 UPDATE keys SET revoked_at = coalesce(revoked_at, :now) WHERE id = :id;
+
+-- name: write_key_use
+UPDATE keys SET last_used_at = :now WHERE id = :id AND (last_used_at IS NULL OR last_used_at < CAST(:now AS timestamptz) - interval '1 minute');
 
 -- name: recent_history
 SELECT i.name, i.year, i.kind, g.n_plays, g.n_episodes, g.completion, g.rating, g.is_favourite, g.is_liked, g.last_at

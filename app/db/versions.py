@@ -1,0 +1,41 @@
+"""Versions of what an answer depends on: while they are the same, so is the answer, but for what the clock changes in it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from app.db.servers import access_of
+from app.db.statements import statement
+from app.types import Key, Server, Space
+
+
+@dataclass(frozen=True)
+class Versions:
+    """`own`: of the server's settings and catalogue, the user's access and engagement, live spaces, tastes and ranker.
+
+    `others`: of everybody's engagement, for answers that say how many watched something; None where it was not asked for.
+    """
+
+    own: str
+    others: str | None
+
+
+def find_versions(
+    connection: Connection, digest: bytes, server: str, user: str | None, now: datetime, *, with_others: bool
+) -> tuple[Key | None, Server | None, Versions]:
+    """As `servers.find_access`, and in the same query the versions of what an answer depends on. To be read before the answer is made."""
+    values = {"digest": digest, "server": server, "user": user, "now": now, "with_others": with_others}
+    row = connection.execute(statement("versions", "find_versions"), values).one()
+    own = f"{row.server_version}/{row.user_version}/{row.ranker_id}/{row.space_versions}"
+    return *access_of(row), Versions(own, None if not with_others else str(row.others_version))
+
+
+def touch_catalogue(connection: Connection, server_id: int) -> None:
+    """Something changed that anybody's answer may show. In that transaction, and late in it: another's change waits for its end."""
+    connection.execute(statement("versions", "touch_catalogue"), {"server_id": server_id})
+
+
+def touch_catalogue_of_live(connection: Connection, space: Space) -> None:
+    """Vectors of a space changed, which matters where it is live."""
+    connection.execute(statement("versions", "touch_catalogue_of_live"), {"server_id": space.server_id, "space_id": space.id})

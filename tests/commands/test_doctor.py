@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
-from typer.testing import CliRunner
 
-from app.cli import app
 from app.commands.doctor import Finding, disk, examine, examine_database
 from app.db import Engine, doctor, models, spaces
 from app.db.engine import working_engine
@@ -19,6 +17,7 @@ from app.db.servers import put_server
 from app.settings import Settings
 from app.types import Server
 from migrations.migrate import migrate
+from tests.commands.conftest import Palate
 from tests.db.household import House, film, play, user
 from tests.db.trained import trained
 
@@ -173,13 +172,12 @@ def test_a_key_that_others_may_read_is_found(settings: Settings) -> None:
     assert [one for one in examine(settings, real_now) if one.remedy] == []
 
 
-def test_the_command_ends_in_1_and_writes_what_it_found(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert settings.database_url is not None
-    monkeypatch.setenv("PALATE_DATABASE_URL", settings.database_url.get_secret_value())
-    monkeypatch.setenv("PALATE_DATA_DIR", str(tmp_path / "data"))
-    assert CliRunner().invoke(app, ["doctor"]).exit_code == 0
+def test_the_command_ends_in_1_and_writes_what_it_found(
+    own: Engine, palate: Palate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert palate(own, "doctor").exit_code == 0
     monkeypatch.setenv("PALATE_EMBEDDING_MODEL", str(tmp_path / "no-model"))
-    done = CliRunner().invoke(app, ["doctor", "--json", str(tmp_path / "found.json")])
+    done = palate(own, "doctor", "--json", tmp_path / "found.json")
     assert done.exit_code == 1
     assert "FAULT  text model" in done.output
     found = json.loads((tmp_path / "found.json").read_text())

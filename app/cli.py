@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from app.commands import bench, doctor, evaluate, imports, keys, learn, models, packs, service, work
+from app.commands import backup, bench, doctor, erase, evaluate, imports, keys, learn, models, packs, service, work
 from app.errors import PalateError
 
 app = typer.Typer(
@@ -12,6 +12,8 @@ app = typer.Typer(
 )
 service.add_to(app)
 doctor.add_to(app)
+backup.add_to(app)
+erase.add_to(app)
 work.add_to(app)
 learn.add_to(app)
 app.add_typer(keys.app, name="keys")

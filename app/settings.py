@@ -52,7 +52,10 @@ class Settings(BaseSettings):
     )
     slate_features: float = Field(default=0.1, ge=0, le=1, description="Share of the logged answers whose features are kept with them.")
     slate_retention_days: int = Field(
-        default=90, ge=16, le=3650, description="Logged answers are deleted after so many days. What came of them is counted for 15."
+        default=90,
+        ge=16,
+        le=3650,
+        description="Logged answers and signals `shown` and `clicked` are deleted after so many days. What came of them is counted for 15.",
     )
 
     @field_validator("admin_key")

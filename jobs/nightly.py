@@ -21,6 +21,6 @@ def do_nightly(engine: Engine, server: Server, kept_days: int, now: datetime) ->
         count_watch_through(engine, server, kept_days, now, unseen)
     n_gone = prune(engine, server, kept_days, now)
     if n_gone:
-        log.info("slates pruned", server=server.external_id, n_slates=n_gone)
+        log.info("pruned", server=server.external_id, n_rows=n_gone)
     with contextlib.suppress(AlreadyRunning):
         check_skew(engine, server, now)

@@ -1,13 +1,15 @@
 """The service, wired once."""
 
 import contextlib
+import os
 from collections.abc import AsyncIterator
 
+import structlog
 from fastapi import FastAPI
 
 from app.api import browse, evidence, health, ingest, models, problems, recommendations, servers, users
 from app.api.gauges import StoredGauges
-from app.api.metrics import RANKER_FAILURES
+from app.api.metrics import RANKER_FAILURES, SLATES_DROPPED
 from app.api.middleware import BasePath, OperatorPages, RequestLog
 from app.db.engine import serving_engine, working_engine
 from app.db.servers import digest_of
@@ -22,6 +24,8 @@ from app.settings import Settings
 from app.web import pages
 from migrations.migrate import newest_revision
 
+log = structlog.get_logger()
+
 
 def create_app(settings: Settings) -> FastAPI:
     """`settings.database_url` must be set: `palate up` and `palate serve` set it to the embedded database's."""
@@ -35,8 +39,10 @@ def create_app(settings: Settings) -> FastAPI:
     state.settings = settings
     state.serve = serving_engine(url, settings.pool_size)
     state.work = working_engine(url, settings.pool_size)
-    state.slate_log = SlateLog(state.work, settings.slate_log, settings.slate_features)
-    state.stored_gauges = StoredGauges(state.serve)
+    state.slate_log = SlateLog(state.work, settings.slate_log, settings.slate_features, SLATES_DROPPED.inc)
+    # Of its own: what is measured while every connection is in use must not wait for one.
+    state.watch = serving_engine(url, 1)
+    state.stored_gauges = StoredGauges(state.watch)
     state.rankers = Rankers(state.serve, read_second_stage, RANKER_FAILURES.inc)
     state.query_encoder = QueryEncoder()
     state.newest_revision = newest_revision()
@@ -67,7 +73,19 @@ def app_from_environment() -> FastAPI:
     """What uvicorn's processes call."""
     settings = Settings()
     configure_logs(settings)
-    return create_app(settings)
+    app = create_app(settings)
+    if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        _trace(app)
+    return app
+
+
+def _trace(app: FastAPI) -> None:
+    try:
+        from app.api import tracing
+    except ImportError:
+        log.warning("no traces", detail='OTEL_EXPORTER_OTLP_ENDPOINT is set and OpenTelemetry is missing: pip install "palate[otel]"')
+        return
+    tracing.trace(app, tracing.exporting_provider())
 
 
 @contextlib.asynccontextmanager
@@ -80,3 +98,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.rankers.stop()
     app.state.serve.dispose()
     app.state.work.dispose()
+    app.state.watch.dispose()

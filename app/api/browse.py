@@ -8,6 +8,7 @@ import orjson
 from fastapi import APIRouter, Query, Request, Response
 
 from app.api.auth import Credentials, open_server
+from app.api.metrics import FALLBACKS
 from app.api.parameters import NO_NUL, ItemPath, ServerId, UserId, UserPath
 from app.api.problems import documented
 from app.api.recommendations import item_answer
@@ -74,6 +75,8 @@ def get_search(
     with state.serve.begin() as connection:
         now = datetime.now(UTC)
         found = find.find(connection, server, user_id, q, space, meaning, limit=limit, include_seen=include_seen, now=now)
+    for fault in found.degraded:
+        FALLBACKS.labels(fault).inc()
     return _json({"items": [item_answer(item, True) for item in found.items], "degraded": list(found.degraded)})
 
 

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from app.api.auth import check_key, read_bearer
+from app.api.metrics import DATABASE_ERRORS
 from app.db import DBAPIError, PoolTimeout, health, is_passing
 from app.errors import NotReady, PalateError
 
@@ -73,7 +74,9 @@ def _http_error(_request: Request, error: Exception) -> Response:
 def _database_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, DBAPIError)
     if is_passing(error):
+        DATABASE_ERRORS.labels("away").inc()
         return _palate_error(request, NotReady())
+    DATABASE_ERRORS.labels("other").inc()
     # A table that is not there yet is no fault of a statement's.
     state = request.app.state
     fault = health.check(state.serve, state.newest_revision).fault
@@ -81,6 +84,7 @@ def _database_error(request: Request, error: Exception) -> Response:
 
 
 def _busy(_request: Request, _error: Exception) -> Response:
+    DATABASE_ERRORS.labels("busy").inc()
     return problem(503, "Busy", "More requests are under way than this server takes. Try again in a moment.", {"Retry-After": "1"})
 
 

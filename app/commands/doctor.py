@@ -151,7 +151,8 @@ def _clock(connection: Connection, now: Clock) -> Finding:
 
 def disk(settings: Settings, database_bytes: int) -> Finding:
     """Free space is known of this machine alone: where the database is elsewhere, of the data folder."""
-    free = shutil.disk_usage(settings.data_dir).free
+    folder = settings.data_dir.resolve()
+    free = shutil.disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free
     wanted = max(LEAST_FREE_BYTES, LEAST_FREE_SHARE * database_bytes if settings.database_url is None else 0)
     said = f"{free / 1e9:.1f} GB free for {settings.data_dir}; the database has {database_bytes / 1e9:.2f} GB"
     return Finding("disk", said, f"Free {wanted / 1e9:.1f} GB there, or move PALATE_DATA_DIR." if free < wanted else None)

@@ -164,7 +164,9 @@ def _server_major(connection: Connection) -> int:
 def _tools(least: int) -> tuple[Path, int]:
     """The folder with the oldest pg_dump that is as new as this, and its major version."""
     on_path = shutil.which("pg_dump")
-    folders = [*([Path(on_path).parent] if on_path else []), find_binaries()]
+    # The wheel carries an older PostgreSQL too, whose pg_restore speaks to servers before 17.
+    carried = find_binaries()
+    folders = [*([Path(on_path).parent] if on_path else []), carried, carried.parents[1] / "pginstall" / "bin"]
     known = sorted((_major(folder), folder) for folder in folders if (folder / "psql").exists())
     for major, folder in known:
         if major >= least:

@@ -55,6 +55,11 @@ def stale_tastes(connection: Connection, now: datetime) -> list[Behind]:
     return [Behind(**row._mapping) for row in connection.execute(statement("doctor", "stale_tastes"), {"now": now})]
 
 
+def last_learned(connection: Connection) -> float:
+    """When item vectors were last learned from behaviour, on any server, in seconds since 1970; 0: never."""
+    return float(connection.execute(statement("doctor", "last_learned")).scalar_one())
+
+
 def size_bytes(connection: Connection) -> int:
     return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
 

@@ -45,6 +45,7 @@ def make_client(settings: Settings) -> Iterator[MakeClient]:
         client.close()
         client.app.state.serve.dispose()
         client.app.state.work.dispose()
+        client.app.state.watch.dispose()
 
 
 def bearer(key: str) -> dict[str, str]:

@@ -50,3 +50,6 @@ LEFT JOIN tastes t ON t.server_id = s.server_id AND t.user_id = u.id AND t.space
 WHERE s.status = 'live'
 GROUP BY r.external_id, s.kind
 ORDER BY r.external_id, s.kind;
+
+-- name: last_learned
+SELECT coalesce(extract(epoch FROM max(CAST(card->>'learned_at' AS timestamptz))), 0) FROM spaces WHERE kind = 'collab';

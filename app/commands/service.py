@@ -8,7 +8,7 @@ import typer
 import uvicorn
 
 from app.commands.session import command_engine, database_url
-from app.commands.supervisor import Supervisor
+from app.commands.supervisor import GRACE_SECONDS, Supervisor
 from app.db.engine import check_database, working_engine
 from app.logs import configure_logs
 from app.settings import Settings
@@ -49,7 +49,7 @@ def serve() -> None:
             access_log=False,
             log_level="warning",
             server_header=False,
-            timeout_graceful_shutdown=5,
+            timeout_graceful_shutdown=GRACE_SECONDS,
         )
 
 

@@ -9,9 +9,10 @@ from fastapi import FastAPI
 
 from app.api import browse, evidence, health, ingest, models, problems, recommendations, servers, users
 from app.api.gauges import StoredGauges
-from app.api.metrics import RANKER_FAILURES, SLATES_DROPPED
+from app.api.metrics import RANKER_FAILURES, READS, SLATES_DROPPED
 from app.api.middleware import BasePath, OperatorPages, RequestLog
 from app.db.engine import serving_engine, working_engine
+from app.db.replicas import Reads
 from app.db.servers import digest_of
 from app.errors import DatabaseUnsuitable
 from app.learn.second_stage import read_second_stage
@@ -40,6 +41,8 @@ def create_app(settings: Settings) -> FastAPI:
     state.serve = serving_engine(url, settings.pool_size)
     state.work = working_engine(url, settings.pool_size)
     state.slate_log = SlateLog(state.work, settings.slate_log, settings.slate_features, SLATES_DROPPED.inc)
+    read_url = settings.database_read_url.get_secret_value() if settings.database_read_url else None
+    state.reads = Reads(state.serve, read_url, settings.pool_size, settings.read_lag_seconds, lambda where: READS.labels(where).inc())
     # Of its own: what is measured while every connection is in use must not wait for one.
     state.watch = serving_engine(url, 1)
     state.stored_gauges = StoredGauges(state.watch)
@@ -91,11 +94,13 @@ def _trace(app: FastAPI) -> None:
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.slate_log.start()
+    app.state.reads.start()
     app.state.rankers.warm(0)
     yield
     app.state.slate_log.stop()
     app.state.query_encoder.stop()
     app.state.rankers.stop()
+    app.state.reads.stop()
     app.state.serve.dispose()
     app.state.work.dispose()
     app.state.watch.dispose()

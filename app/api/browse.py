@@ -13,6 +13,7 @@ from app.api.parameters import NO_NUL, ItemPath, ServerId, UserId, UserPath
 from app.api.problems import documented
 from app.api.recommendations import item_answer
 from app.connect.bodies import PlainText
+from app.db.replicas import asked_again
 from app.db.slates import ServedSlate
 from app.recommend import find
 from app.recommend.home import home
@@ -37,11 +38,12 @@ Words = Annotated[
 
 
 @router.get("/home")
+@asked_again
 def get_home(request: Request, key: Credentials, server_id: ServerId, user_id: UserId, limit: RowLimit = 12) -> Response:
     """The rows of a home page; no item is in two of them, and a row with nothing in it is left out."""
     state = request.app.state
     now, slate_id = datetime.now(UTC), uuid.uuid4()
-    with state.serve.begin() as connection:
+    with state.reads.begin(server_id, user_id) as connection:
         server = open_server(connection, request, key, "read", server_id)
         rows = home(connection, server, user_id, limit, now, slate_id, state.rankers)
     for row in rows:
@@ -50,29 +52,31 @@ def get_home(request: Request, key: Credentials, server_id: ServerId, user_id: U
 
 
 @router.get("/items/{item_id:path}/similar")
+@asked_again
 def get_similar(
     request: Request, key: Credentials, server_id: ServerId, item_id: ItemPath, user_id: OptionalUserId = None, limit: Limit = 20
 ) -> Response:
     """More like this one."""
-    with request.app.state.serve.begin() as connection:
+    with request.app.state.reads.begin(server_id, user_id) as connection:
         server = open_server(connection, request, key, "read", server_id)
         items = similar(connection, server, user_id, item_id, limit, datetime.now(UTC))
     return _json({"items": [item_answer(item, True) for item in items]})
 
 
 @router.get("/search")
+@asked_again
 def get_search(
     request: Request, key: Credentials, server_id: ServerId, q: Words, user_id: OptionalUserId = None,
     limit: Limit = 20, include_seen: bool = False,
 ) -> Response:  # fmt: skip
     """By title and by meaning together. `degraded` says when it was by title alone: the text model loads with the first search."""
     state = request.app.state
-    with state.serve.begin() as connection:
+    with state.reads.begin(server_id, user_id) as connection:
         server = open_server(connection, request, key, "read", server_id)
         space = find.text_space(connection, server)
     # No connection is held while the encoder works.
     meaning = find.meaning_of(state.query_encoder, space, q)
-    with state.serve.begin() as connection:
+    with state.reads.begin(server_id, user_id) as connection:
         now = datetime.now(UTC)
         found = find.find(connection, server, user_id, q, space, meaning, limit=limit, include_seen=include_seen, now=now)
     for fault in found.degraded:
@@ -81,9 +85,10 @@ def get_search(
 
 
 @router.get("/users/{user_id}/taste")
+@asked_again
 def get_taste(request: Request, key: Credentials, server_id: ServerId, user_id: UserPath) -> Response:
     """What this person is taken to like, and the items that say so. Without a positive taste, no facets."""
-    with request.app.state.serve.begin() as connection:
+    with request.app.state.reads.begin(server_id, user_id) as connection:
         server = open_server(connection, request, key, "read", server_id)
         found = interests(connection, server, user_id, datetime.now(UTC))
     return _json({"facets": [_facet(one) for one in found.facets], "computed_at": found.computed_at})

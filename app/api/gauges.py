@@ -22,6 +22,8 @@ from app.api.metrics import (
     MISSING_VECTORS,
     SKEWED_FEATURES,
     STALE_TASTES,
+    STANDBY_LAG,
+    STANDBYS,
     WATCH_THROUGH,
 )
 from app.db import Engine, SQLAlchemyError, doctor, health
@@ -44,6 +46,10 @@ def read_state(state: State) -> None:
         n_used, n_all = connections(engine)
         CONNECTIONS.labels(name, "used").set(n_used)
         CONNECTIONS.labels(name, "all").set(n_all)
+    standbys = state.reads.standbys
+    STANDBYS.labels("all").set(len(standbys))
+    STANDBYS.labels("fit").set(sum(one.is_fit for one in standbys))
+    STANDBY_LAG.set(max((one.lag_seconds for one in standbys if one.lag_seconds < float("inf")), default=0.0))
     with contextlib.suppress(OSError):  # who gives keys and a database by setting may have no such folder
         FREE_BYTES.set(shutil.disk_usage(state.settings.data_dir).free)
 

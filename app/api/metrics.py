@@ -33,6 +33,13 @@ DATABASE_ERRORS = Counter(
 CONNECTIONS = Gauge(
     "palate_database_connections", "Connections of this process's pools that are in use, and how many there may be.", ["pool", "state"]
 )
+READS = Counter(
+    "palate_reads_total",
+    "Where reads went that a standby may answer: standby; primary, as none was fit; own_write, the primary too; failed.",
+    ["where"],
+)
+STANDBYS = Gauge("palate_standbys", "Hot standbys that are read from (fit), and all that are configured.", ["state"])
+STANDBY_LAG = Gauge("palate_standby_lag_seconds", "How far the furthest standby that answers is behind the primary.")
 FREE_BYTES = Gauge("palate_data_folder_free_bytes", "Free space where the data folder is, and with it the embedded database.")
 SLATES_DROPPED = Counter(
     "palate_slates_dropped_total", "Answers that should have been logged and were not: the database was away, or too slow."

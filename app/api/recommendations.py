@@ -12,6 +12,7 @@ from app.api.auth import Credentials, open_server
 from app.api.metrics import FALLBACKS, SEARCH_SECONDS, SHORT_LISTS
 from app.api.parameters import CommaList, LibraryId, ServerId, UserId, comma_list
 from app.api.problems import documented
+from app.db.replicas import asked_again
 from app.db.slates import ServedSlate
 from app.recommend.pipeline import recommend
 from app.recommend.select import Selection
@@ -25,6 +26,7 @@ MAX_OFFSET = 10_000
 
 
 @router.get("/recommendations", responses=documented(401, 403, 404, 422, 503), tags=["recommend"])
+@asked_again
 def get_recommendations(
     request: Request,
     key: Credentials,
@@ -59,7 +61,7 @@ def get_recommendations(
     )
     now = datetime.now(UTC)
     state = request.app.state
-    with state.serve.begin() as connection:
+    with state.reads.begin(server_id, user_id) as connection:
         server = open_server(connection, request, key, "read", server_id)
         started = time.perf_counter()
         slate = recommend(

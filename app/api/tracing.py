@@ -25,7 +25,7 @@ def exporting_provider() -> TracerProvider:
 
 def trace(app: FastAPI, provider: TracerProvider) -> None:
     tracer = provider.get_tracer(NAME)
-    for engine in (app.state.serve, app.state.work):
+    for engine in (app.state.serve, app.state.work, *(one.engine for one in app.state.reads.standbys)):
         trace_engine(engine, tracer)
     app.add_middleware(RequestSpans, tracer=tracer)
 

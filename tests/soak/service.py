@@ -49,7 +49,7 @@ def running(url: str, folder: Path, **settings: str) -> Iterator[Service]:
     process = subprocess.Popen([sys.executable, "-m", "app.cli", "serve"], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL)
     service = Service(process, f"http://127.0.0.1:{port}")
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while True:
             assert process.poll() is None
             with contextlib.suppress(httpx.HTTPError):

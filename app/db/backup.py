@@ -56,11 +56,10 @@ def contents_file(file: Path) -> Path:
 
 def back_up(engine: Engine, file: Path, *, palate: str, revision: str, made_at: str) -> Contents:
     """Raises BadInput where there is such a file, DatabaseUnsuitable where no pg_dump fits. The file bears its name when it is whole."""
-    for one in (file, contents_file(file)):
-        if one.exists():
-            raise BadInput(f"{one} is there already. Choose another name, or remove it.")
+    _refuse_if_there(file)
     partial, contents_partial = file.with_name(f".{file.name}.{os.getpid()}"), file.with_name(f".{file.name}.{os.getpid()}.json")
     try:
+        partial.touch(mode=0o600)  # what everybody watched is nobody else's to read
         with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
             server_major = _server_major(connection)
             binaries, tool_major = _tools(server_major)
@@ -75,10 +74,10 @@ def back_up(engine: Engine, file: Path, *, palate: str, revision: str, made_at: 
                 raise DatabaseUnsuitable(f"pg_dump left {name} out; the backup was not kept.")
         contents = Contents(palate, revision, made_at, server_major, tool_major, _digest(partial), n_indexes, tables)
         contents_partial.write_text(json.dumps(asdict(contents), indent=2) + "\n", encoding="utf-8")
-        for whole, name in ((contents_partial, contents_file(file)), (partial, file)):
-            os.link(whole, name)  # unlike renaming, it takes nobody's place
-    except FileExistsError:
-        raise BadInput(f"{file} is there already. Choose another name, or remove it.") from None
+        _refuse_if_there(file)  # somebody may have been as quick
+        # Not linked, which would take nobody's place: a disk that backups go to may know no links.
+        contents_partial.rename(contents_file(file))
+        partial.rename(file)
     finally:
         partial.unlink(missing_ok=True)
         contents_partial.unlink(missing_ok=True)
@@ -147,6 +146,12 @@ def restore(engine: Engine, file: Path, contents: Contents) -> None:
         connection.execute(text("ANALYZE"))
 
 
+def _refuse_if_there(file: Path) -> None:
+    for one in (file, contents_file(file)):
+        if one.exists():
+            raise BadInput(f"{one} is there already. Choose another name, or remove it.")
+
+
 def _verification(contents: Contents) -> str:
     counts = [(f"SELECT count(*) FROM {name}", n_rows, f"rows in {name}") for name, n_rows in contents.tables.items()]
     counts.append((str(statement("backup", "n_indexes").text), contents.n_indexes, "indexes"))
@@ -193,12 +198,14 @@ def _run(engine: Engine, command: list[str], stdin: Any = subprocess.DEVNULL) ->
     """A tool of PostgreSQL's on the engine's database. The password goes by the environment: arguments are seen by everybody."""
     url = engine.url
     where = {"host": url.host, "port": url.port, "user": url.username, "dbname": url.database}
-    given = {name: value for name, value in url.query.items() if isinstance(value, str) and name not in ("options", "application_name")}
+    given = {name: value if isinstance(value, str) else ",".join(value) for name, value in url.query.items() if name != "options"}
     target = make_conninfo(**{name: str(value) for name, value in where.items() if value is not None}, **given)
     environment = os.environ | {"PGCONNECT_TIMEOUT": "10", "PGOPTIONS": "-c maintenance_work_mem=512MB -c statement_timeout=0"}
     if url.password is not None:
         environment["PGPASSWORD"] = str(url.password)
-    done = subprocess.run([*command, f"--dbname={target}"], stdin=stdin, env=environment, stderr=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(
+        [*command, "--no-password", f"--dbname={target}"], stdin=stdin, env=environment, stderr=subprocess.PIPE, text=True, check=False
+    )
     if done.returncode != 0:
         raise DatabaseUnsuitable(f"{Path(command[0]).name} failed: {_first(done.stderr)}. Nothing was changed.")
 

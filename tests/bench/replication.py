@@ -52,16 +52,23 @@ def load(service: Service, paths: list[str], n_connections: int, seconds: float)
         thread.start()
     for thread in threads:
         thread.join()
+    # Counted since the service started, its warm-up included.
     p50, p99 = np.percentile(spent, [50, 99])
     return {
+        "n": len(spent), "n_on_standbys": measured(service, 'palate_reads_total{where="standby"}'),
+        "n_asked_again": measured(service, 'palate_reads_total{where="failed"}'),
         "per_second": round(len(spent) / seconds, 1), "p50_ms": round(1000 * float(p50), 1), "p99_ms": round(1000 * float(p99), 1),
         "slowest_ms": round(1000 * max(spent)), "n_failed": len(spent) - statuses[200],
     }  # fmt: skip
 
 
-def n_fit(service: Service) -> int:
-    found = re.search(r'^palate_standbys\{state="fit"\} (\d+)', httpx.get(f"{service.address}/metrics", timeout=20).text, re.MULTILINE)
+def measured(service: Service, series: str) -> int:
+    found = re.search(rf"^{re.escape(series)} (\d+)", httpx.get(f"{service.address}/metrics", timeout=20).text, re.MULTILINE)
     return int(found[1]) if found else 0
+
+
+def n_fit(service: Service) -> int:
+    return measured(service, 'palate_standbys{state="fit"}')
 
 
 def until(has_come: Callable[[], bool]) -> float:

@@ -97,6 +97,7 @@ def test_what_comes_back_equals_what_was_saved(saved: Engine, other: Engine, pal
     assert "Not in the backup" in done.output
     assert str(tmp_path / "data" / "secret-key") in done.output
     assert sorted(path.name for path in file.parent.iterdir()) == ["monday.dump", "monday.dump.json"]
+    assert file.stat().st_mode & 0o777 == 0o600
     done = palate(other, "restore", file)
     assert done.exit_code == 0, done.output
     before = sums(saved)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from prometheus_client import REGISTRY
 from pydantic import SecretStr
 from sqlalchemy import text
 
@@ -57,6 +58,12 @@ def work(primary: Embedded) -> Iterator[Engine]:
     engine = working_engine(primary.url)
     yield engine
     engine.dispose()
+
+
+def went() -> tuple[float, ...]:
+    """How many reads went to a standby, and how many had to be asked again."""
+    counts = [REGISTRY.get_sample_value("palate_reads_total", {"where": where}) for where in ("standby", "failed")]
+    return tuple(count or 0.0 for count in counts)
 
 
 class Watched:
@@ -197,6 +204,11 @@ def test_what_a_standby_does_not_know_is_asked_of_the_primary(
         [standby] = client.app.state.reads.standbys
         until(lambda: standby.is_fit)
         assert seen_by("tom") == ["f0", "f1", "f2"]
+        before = went()
+        for path in ("/home?user_id=tom&", "/items/f0/similar?user_id=tom&", "/items/f0/similar?", "/search?q=film&", "/users/tom/taste?"):
+            answer = client.get(f"{path}server_id=home")
+            assert answer.status_code == 200, answer.text
+        assert went() == (before[0] + 6, before[1])  # a search reads twice
         with held_back(standby_folder):
             with work.begin() as connection:
                 server_id = connection.execute(text("SELECT id FROM servers")).scalar_one()

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -46,7 +47,9 @@ def running(url: str, folder: Path, **settings: str) -> Iterator[Service]:
         "PALATE_DATABASE_URL": url, "PALATE_DATA_DIR": str(folder), "PALATE_PORT": str(port), "PALATE_ADMIN_KEY": ADMIN_KEY,
         "PALATE_LOG_LEVEL": "warning", **settings,
     }  # fmt: skip
-    process = subprocess.Popen([sys.executable, "-m", "app.cli", "serve"], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app.cli", "serve"], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, start_new_session=True
+    )
     service = Service(process, f"http://127.0.0.1:{port}")
     try:
         deadline = time.monotonic() + 90
@@ -59,7 +62,8 @@ def running(url: str, folder: Path, **settings: str) -> Iterator[Service]:
             time.sleep(0.05)
         yield service
     finally:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):  # its web processes too, where it has several
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 

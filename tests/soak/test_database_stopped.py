@@ -69,8 +69,8 @@ def test_requests_are_answered_while_the_database_comes_and_goes(settings: Setti
             served(settings.model_copy(update={"database_url": SecretStr(database.url)})) as address,
             httpx.Client(base_url=address, headers=bearer(admin_key), timeout=30) as client,
         ):
-            load = [threading.Thread(target=ask, args=(client, asked, stopping)) for _ in range(3)]
-            load.append(threading.Thread(target=send_plays, args=(client, "home", plays, told, 2, stopping)))
+            load = [threading.Thread(target=ask, args=(client, asked, stopping), daemon=True) for _ in range(3)]
+            load.append(threading.Thread(target=send_plays, args=(client, "home", plays, told, 2, stopping), daemon=True))
             for one in load:
                 one.start()
             for _ in range(n_rounds):

@@ -4,13 +4,16 @@ import sys
 
 import typer
 
-from app.commands import bench, evaluate, imports, keys, learn, models, packs, service, spaces, work
+from app.commands import backup, bench, doctor, erase, evaluate, imports, keys, learn, models, packs, service, spaces, work
 from app.errors import PalateError
 
 app = typer.Typer(
     name="palate", help="Recommendations for media servers.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
 service.add_to(app)
+doctor.add_to(app)
+backup.add_to(app)
+erase.add_to(app)
 work.add_to(app)
 learn.add_to(app)
 app.add_typer(keys.app, name="keys")

@@ -1,8 +1,10 @@
 """The service, wired once."""
 
 import contextlib
+import os
 from collections.abc import AsyncIterator
 
+import structlog
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from limits import parse
@@ -12,10 +14,11 @@ from app.api.body_limits import BodyLimits
 from app.api.gauges import StoredGauges
 from app.api.held_answers import HeldAnswers
 from app.api.key_use import KeyUse
-from app.api.metrics import RANKER_FAILURES
+from app.api.metrics import RANKER_FAILURES, READS, SLATES_DROPPED
 from app.api.middleware import BasePath, OperatorPages, RequestLog
 from app.api.rate_limits import RateLimits
 from app.db.engine import serving_engine, working_engine
+from app.db.replicas import Reads
 from app.db.servers import digest_of
 from app.errors import DatabaseUnsuitable
 from app.learn.second_stage import read_second_stage
@@ -27,6 +30,8 @@ from app.secrets import admin_key, kept_secret
 from app.settings import Settings
 from app.web import pages
 from migrations.migrate import newest_revision
+
+log = structlog.get_logger()
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -41,8 +46,12 @@ def create_app(settings: Settings) -> FastAPI:
     state.settings = settings
     state.serve = serving_engine(url, settings.pool_size)
     state.work = working_engine(url, settings.pool_size)
-    state.slate_log = SlateLog(state.work, settings.slate_log, settings.slate_features)
-    state.stored_gauges = StoredGauges(state.serve)
+    state.slate_log = SlateLog(state.work, settings.slate_log, settings.slate_features, SLATES_DROPPED.inc)
+    read_url = settings.database_read_url.get_secret_value() if settings.database_read_url else None
+    state.reads = Reads(state.serve, read_url, settings.pool_size, settings.read_lag_seconds, lambda where: READS.labels(where).inc())
+    # Of its own: what is measured while every connection is in use must not wait for one.
+    state.watch = serving_engine(url, 1)
+    state.stored_gauges = StoredGauges(state.watch)
     state.rankers = Rankers(state.serve, read_second_stage, RANKER_FAILURES.inc)
     state.key_use = KeyUse(state.work)
     state.held_answers = HeldAnswers()
@@ -84,17 +93,32 @@ def app_from_environment() -> FastAPI:
     """What uvicorn's processes call."""
     settings = Settings()
     configure_logs(settings)
-    return create_app(settings)
+    app = create_app(settings)
+    if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        _trace(app)
+    return app
+
+
+def _trace(app: FastAPI) -> None:
+    try:
+        from app.api import tracing
+    except ImportError:
+        log.warning("no traces", detail='OTEL_EXPORTER_OTLP_ENDPOINT is set and OpenTelemetry is missing: pip install "palate[otel]"')
+        return
+    tracing.trace(app, tracing.exporting_provider())
 
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.slate_log.start()
+    app.state.reads.start()
     app.state.rankers.warm(0)
     yield
     app.state.slate_log.stop()
     app.state.query_encoder.stop()
     app.state.key_use.stop()
     app.state.rankers.stop()
+    app.state.reads.stop()
     app.state.serve.dispose()
     app.state.work.dispose()
+    app.state.watch.dispose()

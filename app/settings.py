@@ -16,6 +16,13 @@ class Settings(BaseSettings):
         default=None,
         description="PostgreSQL 15 or later with pgvector 0.8.4 or later. Unset: an embedded PostgreSQL in the data folder.",
     )
+    database_read_url: SecretStr | None = Field(
+        default=None,
+        description="Hot standbys to read from, such as `postgresql://palate@/palate?host=a,b`. Unset: all is read from the primary.",
+    )
+    read_lag_seconds: float = Field(
+        default=5.0, ge=0.2, le=3600, description="A standby that is further behind than this is not read from."
+    )
     data_dir: Path = Field(
         default=Path(".palate"),
         description="The embedded database, the generated keys and logs live here.",
@@ -64,7 +71,10 @@ class Settings(BaseSettings):
     )
     slate_features: float = Field(default=0.1, ge=0, le=1, description="Share of the logged answers whose features are kept with them.")
     slate_retention_days: int = Field(
-        default=90, ge=16, le=3650, description="Logged answers are deleted after so many days. What came of them is counted for 15."
+        default=90,
+        ge=16,
+        le=3650,
+        description="Logged answers and signals `shown` and `clicked` are deleted after so many days. What came of them is counted for 15.",
     )
 
     @field_validator("rate_limit")

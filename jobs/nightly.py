@@ -22,7 +22,7 @@ def do_nightly(engine: Engine, server: Server, kept_days: int, kept_space_days: 
         count_watch_through(engine, server, kept_days, now, unseen)
     n_gone = prune(engine, server, kept_days, now)
     if n_gone:
-        log.info("slates pruned", server=server.external_id, n_slates=n_gone)
+        log.info("pruned", server=server.external_id, n_rows=n_gone)
     with contextlib.suppress(AlreadyRunning):
         n_spaces = let_kept_spaces_go(engine, server, kept_space_days, now)
         if n_spaces:

@@ -1,10 +1,11 @@
-"""prune: deletes slates that are too old, and those of who opted out; and spaces whose time to be gone back to is over."""
+"""prune: deletes slates and signals of what was shown that are too old, the slates of who opted out, and spaces whose time to be gone
+back to is over."""
 
 from datetime import datetime, timedelta
 
 from app.db import Engine, spaces, text_spaces
 from app.db.locks import only_one
-from app.db.slates import forget_slates, prune_slates
+from app.db.slates import forget_slates, prune_shown, prune_slates
 from app.types import Server
 
 # Rows of a transaction: half a second of deleting, with features.
@@ -12,14 +13,15 @@ AT_ONCE = 5_000
 
 
 def prune(engine: Engine, server: Server, kept_days: int, now: datetime) -> int:
-    """Returns how many slates went."""
+    """Returns how many slates and signals went."""
     with engine.begin() as connection:
         n_gone = forget_slates(connection, server.id)
-    n_deleted = AT_ONCE
-    while n_deleted == AT_ONCE:
-        with engine.begin() as connection:
-            n_deleted = prune_slates(connection, server.id, now - timedelta(days=kept_days), AT_ONCE)
-        n_gone += n_deleted
+    for delete in (prune_slates, prune_shown):
+        n_deleted = AT_ONCE
+        while n_deleted == AT_ONCE:
+            with engine.begin() as connection:
+                n_deleted = delete(connection, server.id, now - timedelta(days=kept_days), AT_ONCE)
+            n_gone += n_deleted
     return n_gone
 
 

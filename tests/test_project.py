@@ -24,7 +24,7 @@ def ours(path: Path) -> bool:
 
 def project_files() -> list[Path]:
     """Everything written by hand, as paths from the root."""
-    folders = [*PACKAGES, "tests", ".ci"]
+    folders = [*PACKAGES, "tests", "deploy", ".ci"]
     top = [
         path
         for path in ROOT.iterdir()

@@ -8,12 +8,14 @@ import orjson
 from fastapi import APIRouter, Query, Request, Response
 
 from app.api.auth import Credentials, open_server
+from app.api.metrics import FALLBACKS
 from app.api.parameters import NO_NUL, ItemPath, ServerId, UserId, UserPath
 from app.api.problems import documented
 from app.api.recommendations import item_answer
 from app.api.repeats import Made, RepeatRoute, repeat_or_make
 from app.connect.bodies import PlainText
 from app.db import Connection
+from app.db.replicas import asked_again
 from app.db.slates import ServedSlate
 from app.recommend import find
 from app.recommend.home import home
@@ -38,6 +40,7 @@ Words = Annotated[
 
 
 @router.get("/home")
+@asked_again
 def get_home(request: Request, key: Credentials, server_id: ServerId, user_id: UserId, limit: RowLimit = 12) -> Response:
     """The rows of a home page; no item is in two of them, and a row with nothing in it is left out."""
     state = request.app.state
@@ -54,6 +57,7 @@ def get_home(request: Request, key: Credentials, server_id: ServerId, user_id: U
 
 
 @router.get("/items/{item_id:path}/similar")
+@asked_again
 def get_similar(
     request: Request, key: Credentials, server_id: ServerId, item_id: ItemPath, user_id: OptionalUserId = None, limit: Limit = 20
 ) -> Response:
@@ -68,27 +72,31 @@ def get_similar(
 
 
 @router.get("/search")
+@asked_again
 def get_search(
     request: Request, key: Credentials, server_id: ServerId, q: Words, user_id: OptionalUserId = None,
     limit: Limit = 20, include_seen: bool = False,
 ) -> Response:  # fmt: skip
     """By title and by meaning together. `degraded` says when it was by title alone: the text model loads with the first search."""
     state = request.app.state
-    with state.serve.begin() as connection:
+    with state.reads.begin(server_id, user_id) as connection:
         server = open_server(connection, request, key, "read", server_id)
         space = find.text_space(connection, server)
     # No connection is held while the encoder works.
     meaning = find.meaning_of(state.query_encoder, space, q)
-    with state.serve.begin() as connection:
+    with state.reads.begin(server_id, user_id) as connection:
         now = datetime.now(UTC)
         found = find.find(connection, server, user_id, q, space, meaning, limit=limit, include_seen=include_seen, now=now)
+    for fault in found.degraded:
+        FALLBACKS.labels(fault).inc()
     return _json({"items": [item_answer(item, True) for item in found.items], "degraded": list(found.degraded)})
 
 
 @router.get("/users/{user_id}/taste")
+@asked_again
 def get_taste(request: Request, key: Credentials, server_id: ServerId, user_id: UserPath) -> Response:
     """What this person is taken to like, and the items that say so. Without a positive taste, no facets."""
-    with request.app.state.serve.begin() as connection:
+    with request.app.state.reads.begin(server_id, user_id) as connection:
         server = open_server(connection, request, key, "read", server_id)
         found = interests(connection, server, user_id, datetime.now(UTC))
     return _json({"facets": [_facet(one) for one in found.facets], "computed_at": found.computed_at})

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from app.api.gauges import read_state
 from app.api.problems import documented, problem
 from app.db import health
 
@@ -46,5 +47,6 @@ operator_router = APIRouter(tags=["health"])
 @operator_router.get("/metrics", response_class=Response)
 def metrics(request: Request) -> Response:
     """Prometheus metrics of this process."""
+    read_state(request.app.state)
     request.app.state.stored_gauges.refresh()
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

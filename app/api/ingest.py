@@ -80,10 +80,16 @@ def _ingest(
         server = open_server(connection, request, key, "ingest", server_id)
         rows, indexes, rejected = reader.read(values)
         outcome = write(connection, server.id, rows)
+    request.app.state.reads.wrote(server_id, _users_of(values) if name in ("plays", "signals") else None)
     # The database counts among the rows that could be read; the caller counts among those sent.
     refused = [replace(rejection, index=indexes[rejection.index]) for rejection in outcome.rejected]
     everything = sorted([*rejected, *refused], key=lambda rejection: rejection.index)
     return _answer(name, len(values), outcome, everything)
+
+
+def _users_of(values: list[Any]) -> set[str]:
+    """Whose next answer is to know of these rows."""
+    return {user for value in values if isinstance(value, dict) and isinstance(user := value.get("user_id"), str)}
 
 
 def _answer(name: str, n_received: int, outcome: IngestOutcome, rejected: list[Rejection]) -> dict[str, Any]:

@@ -15,4 +15,34 @@ WATCH_THROUGH = Gauge(
     "palate_watch_through_ratio", "Of the titles shown in the last 7 days, the share watched since, by source; any: each once.", ["source"]
 )
 SKEWED_FEATURES = Gauge("palate_skewed_features", "Features that live rankers are served unlike they were trained on, over all servers.")
+MISSING_VECTORS = Gauge(
+    "palate_missing_vectors", "Available titles without a vector in a live space, by its kind, over all servers.", ["kind"]
+)
+STALE_TASTES = Gauge(
+    "palate_stale_tastes", "Tastes that are missing or older than what was watched, by kind of space, over all servers.", ["kind"]
+)
+LAST_LEARNED = Gauge(
+    "palate_last_learned_timestamp_seconds", "When item vectors were last learned from behaviour, on any server; 0: never."
+)
+DATABASE_UP = Gauge("palate_database_up", "1: the database answers and has this version's schema.")
+DATABASE_BYTES = Gauge("palate_database_bytes", "Size of the database.")
+DATABASE_ERRORS = Counter(
+    "palate_database_errors_total",
+    "Requests that failed for the database's sake: away, busy (no connection was free in time), or other.",
+    ["cause"],
+)
+CONNECTIONS = Gauge(
+    "palate_database_connections", "Connections of this process's pools that are in use, and how many there may be.", ["pool", "state"]
+)
+READS = Counter(
+    "palate_reads_total",
+    "Where reads went that a standby may answer: standby; primary, as none was fit; own_write, the primary too; failed.",
+    ["where"],
+)
+STANDBYS = Gauge("palate_standbys", "Hot standbys that are read from (fit), and all that are configured.", ["state"])
+STANDBY_LAG = Gauge("palate_standby_lag_seconds", "How far the furthest standby that answers is behind the primary.")
+FREE_BYTES = Gauge("palate_data_folder_free_bytes", "Free space where the data folder is, and with it the embedded database.")
+SLATES_DROPPED = Counter(
+    "palate_slates_dropped_total", "Answers that should have been logged and were not: the database was away, or too slow."
+)
 LARGEST_PSI = Gauge("palate_feature_psi_max", "The largest population stability index of a feature as served against as trained.")

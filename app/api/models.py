@@ -49,7 +49,9 @@ def promote(request: Request, key: Credentials, server_id: ServerId, model_id: M
     reason = _parse(payload).reason
     with request.app.state.work.begin() as connection:
         server = open_server(connection, request, key, "admin", server_id)
-        return _answer(promotion.promote(connection, server, model_id, reason, datetime.now(UTC)))
+        model = promotion.promote(connection, server, model_id, reason, datetime.now(UTC))
+    request.app.state.reads.wrote(server_id, None)
+    return _answer(model)
 
 
 @router.post("/rollback", responses=documented(401, 403, 404, 409, 422, 503))
@@ -59,6 +61,7 @@ def rollback(request: Request, key: Credentials, server_id: ServerId) -> dict[st
         server = open_server(connection, request, key, "admin", server_id)
         live = promotion.rollback(connection, server, datetime.now(UTC))
         kept = models.kept_model(connection, server.id)
+    request.app.state.reads.wrote(server_id, None)
     return {"live": live and _answer(live), "kept": kept and _answer(kept)}
 
 

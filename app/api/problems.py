@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from app.api.auth import check_key, sent_key
+from app.api.metrics import DATABASE_ERRORS
 from app.db import DBAPIError, PoolTimeout, health, is_passing, is_too_slow
 from app.errors import NotReady, PalateError, StatementTooSlow
 
@@ -76,7 +77,9 @@ def _database_error(request: Request, error: Exception) -> Response:
     if is_too_slow(error):
         return _palate_error(request, StatementTooSlow())
     if is_passing(error):
+        DATABASE_ERRORS.labels("away").inc()
         return _palate_error(request, NotReady())
+    DATABASE_ERRORS.labels("other").inc()
     # A table that is not there yet is no fault of a statement's.
     state = request.app.state
     fault = health.check(state.serve, state.newest_revision).fault
@@ -84,6 +87,7 @@ def _database_error(request: Request, error: Exception) -> Response:
 
 
 def _busy(_request: Request, _error: Exception) -> Response:
+    DATABASE_ERRORS.labels("busy").inc()
     return problem(503, "Busy", "More requests are under way than this server takes. Try again in a moment.", {"Retry-After": "1"})
 
 

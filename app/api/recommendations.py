@@ -13,6 +13,7 @@ from app.api.parameters import CommaList, LibraryId, ServerId, UserId, comma_lis
 from app.api.problems import documented
 from app.api.repeats import Made, RepeatRoute, repeat_or_make
 from app.db import Connection
+from app.db.replicas import asked_again
 from app.db.slates import ServedSlate
 from app.recommend.pipeline import recommend
 from app.recommend.select import Selection
@@ -26,6 +27,7 @@ MAX_OFFSET = 10_000
 
 
 @router.get("/recommendations", responses=documented(401, 403, 404, 422, 503), tags=["recommend"])
+@asked_again
 def get_recommendations(
     request: Request,
     key: Credentials,

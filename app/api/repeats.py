@@ -20,6 +20,7 @@ from app.api.auth import open_versions, sent_key
 from app.api.held_answers import Held
 from app.api.metrics import REPEATS
 from app.db import Connection
+from app.db.replicas import asked_again
 from app.db.versions import Versions
 from app.types import Server
 
@@ -45,7 +46,7 @@ def repeat_or_make(
     """304 where the caller has the answer, else the one in memory where it still holds, else a new one."""
     state, now, address = request.app.state, datetime.now(UTC), _address(request)
     held = state.held_answers.get(address)
-    with state.serve.begin() as connection:
+    with state.reads.begin(server_id, user_id) as connection:
         server, alone, others = _look(connection, request, digest, server_id, user_id, held, now)
         answer = _repeated(request, held, alone, others)
         if answer is not None:
@@ -74,10 +75,11 @@ class RepeatRoute(APIRoute):
         return repeat_or_handle
 
 
+@asked_again
 def _repeat(request: Request, held: Held) -> Response | None:
     """None where something has changed."""
     digest, now = sent_key(request), datetime.now(UTC)
-    with request.app.state.serve.begin() as connection:
+    with request.app.state.reads.begin(held.server_id, held.user_id) as connection:
         _, alone, others = _look(connection, request, digest, held.server_id, held.user_id, held, now)
     return _repeated(request, held, alone, others)
 

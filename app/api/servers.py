@@ -76,6 +76,7 @@ def put_server(request: Request, response: Response, key: Credentials, server_id
         if found.server_id is not None:
             open_server(connection, request, key, "admin", server_id)
         server, is_new = servers.put_server(connection, server_id, body.name, body.kind, body.settings.model_dump(exclude_defaults=True))
+    request.app.state.reads.wrote(server_id, None)
     response.status_code = 201 if is_new else 200
     return _answer(server)
 

@@ -40,6 +40,7 @@ def hide(request: Request, key: Credentials, server_id: ServerId, user_id: UserP
     with request.app.state.work.begin() as connection:
         server = open_server(connection, request, key, "ingest", server_id)
         title = hidden.hide(connection, server.id, user_id, item_id)
+    request.app.state.reads.wrote(server_id, [user_id])
     return {"item_id": title, "hidden": True}
 
 
@@ -49,6 +50,7 @@ def unhide(request: Request, key: Credentials, server_id: ServerId, user_id: Use
     with request.app.state.work.begin() as connection:
         server = open_server(connection, request, key, "ingest", server_id)
         title = hidden.unhide(connection, server.id, user_id, item_id)
+    request.app.state.reads.wrote(server_id, [user_id])
     return {"item_id": title, "hidden": False}
 
 
@@ -58,4 +60,5 @@ def erase(request: Request, key: Credentials, server_id: ServerId, user_id: User
     with request.app.state.work.begin() as connection:
         server = open_server(connection, request, key, "admin", server_id)
         erased = erase_user(connection, server.id, user_id, datetime.now(UTC))
+    request.app.state.reads.wrote(server_id, [user_id])
     return {"user_id": user_id, "erased": asdict(erased)}

@@ -27,7 +27,9 @@ from migrations.migrate import migrate
 log = structlog.get_logger()
 
 READY_SECONDS = 60.0
-STOP_SECONDS = 6.0
+# What a request may take: its statement, or its wait for a connection. After SIGTERM, the service answers what is under way for so long.
+GRACE_SECONDS = 15
+STOP_SECONDS = {"serve": GRACE_SECONDS + 3.0, "worker": 6.0}
 # A part that keeps failing is started again ever more slowly.
 MAX_PAUSE_SECONDS = 30.0
 
@@ -152,10 +154,10 @@ class Supervisor:
     def _stop(self) -> None:
         for part in self.parts.values():
             part.terminate()
-        deadline = time.monotonic() + STOP_SECONDS
-        for part in self.parts.values():
+        started = time.monotonic()
+        for name, part in self.parts.items():
             try:
-                part.wait(max(0.1, deadline - time.monotonic()))
+                part.wait(max(0.1, started + STOP_SECONDS[name] - time.monotonic()))
             except subprocess.TimeoutExpired:
                 part.kill()
                 part.wait()

@@ -57,6 +57,9 @@ class Embedded:
     child: subprocess.Popen[bytes] | None
 
     def is_running(self) -> bool:
+        """One that recovers from a crash is: it takes connections again by itself."""
+        if self.child is not None and self.child.poll() is None:
+            return True
         return is_running(find_binaries(), self.sockets)
 
 
@@ -79,7 +82,7 @@ def start_or_attach(data_dir: Path) -> Embedded:
     with _starting(data_dir):
         sockets = _socket_folder(data_dir, owner)
         url = f"postgresql+psycopg://postgres@/postgres?host={sockets}"
-        if is_running(binaries, sockets):
+        if _is_running_soon(binaries, sockets):
             return Embedded(url, sockets, None)
         cluster = data_dir / "postgres"
         if not (cluster / "PG_VERSION").exists():
@@ -113,9 +116,20 @@ def find_binaries() -> Path:
 
 
 def is_running(binaries: Path, sockets: Path) -> bool:
-    command = [str(binaries / "pg_isready"), "-q", "-h", str(sockets), "-t", "5"]
-    # 0 accepts connections, 1 is starting or stopping, 2 is not there.
-    return subprocess.run(command, check=False).returncode == 0
+    return _state(binaries, sockets) == 0
+
+
+def _is_running_soon(binaries: Path, sockets: Path) -> bool:
+    """Waits for one that starts, stops or recovers: another beside it would not start."""
+    deadline = time.monotonic() + START_SECONDS
+    while (state := _state(binaries, sockets)) == 1 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return state == 0
+
+
+def _state(binaries: Path, sockets: Path) -> int:
+    """0 takes connections, 1 is starting, stopping or recovering, 2 is not there."""
+    return subprocess.run([str(binaries / "pg_isready"), "-q", "-h", str(sockets), "-t", "5"], check=False).returncode
 
 
 def service_user() -> pwd.struct_passwd | None:

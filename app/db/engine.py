@@ -7,6 +7,7 @@ from psycopg.types.numeric import Int8Dumper
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import QueuePool
 
 from app.errors import DatabaseUnsuitable, NotReady
 
@@ -71,6 +72,13 @@ def _fix_types(connection: Any, _record: object) -> None:
 def _choose_format(_connection: object, cursor: Any, _sql: str, _values: object, context: Any, _is_many: bool) -> None:
     if context is not None and context.execution_options.get("palate_binary"):
         cursor.format = Format.BINARY
+
+
+def connections(engine: Engine) -> tuple[int, int]:
+    """How many of the pool are in use, and how many there may be."""
+    pool = engine.pool
+    assert isinstance(pool, QueuePool)
+    return pool.checkedout(), pool.size()
 
 
 def check_database(engine: Engine) -> str:

@@ -55,6 +55,12 @@ def prune_slates(connection: Connection, server_id: int, before: datetime, limit
     return connection.execute(statement("slates", "prune_slates"), values).rowcount
 
 
+def prune_shown(connection: Connection, server_id: int, before: datetime, limit: int) -> int:
+    """Delete at most `limit` signals of what was shown or clicked that came before, the oldest first. Returns how many."""
+    values = {"server_id": server_id, "before": before, "limit": limit}
+    return connection.execute(statement("slates", "prune_shown"), values).rowcount
+
+
 def forget_slates(connection: Connection, server_id: int) -> int:
     """Delete those of users who opted out since. Returns how many."""
     return connection.execute(statement("slates", "forget_slates"), {"server_id": server_id}).rowcount

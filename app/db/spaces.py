@@ -95,14 +95,17 @@ def index_space(connection: Connection, space: Space) -> None:
     if not space.has_own_partition:
         return
     connection.execute(text("SET LOCAL maintenance_work_mem = '512MB'"))
-    connection.execute(
-        text(
-            f"CREATE INDEX IF NOT EXISTS {partition_name(space.shelf)}_hnsw ON {PARTITION_SCHEMA}.{partition_name(space.shelf)} "
-            f"USING hnsw ((target::halfvec({space.dimension})) halfvec_ip_ops) "
-            f"WITH (m = {HNSW_M}, ef_construction = {HNSW_EF_CONSTRUCTION})".replace("::", "\\:\\:")
-        )
-    )
+    connection.execute(text(index_statement(space).replace("::", "\\:\\:")))
     connection.execute(text(f"ANALYZE {PARTITION_SCHEMA}.{partition_name(space.shelf)}"))
+
+
+def index_statement(space: Space) -> str:
+    name = partition_name(space.shelf)
+    return (
+        f"CREATE INDEX IF NOT EXISTS {name}_hnsw ON {PARTITION_SCHEMA}.{name} "
+        f"USING hnsw ((target::halfvec({space.dimension})) halfvec_ip_ops) "
+        f"WITH (m = {HNSW_M}, ef_construction = {HNSW_EF_CONSTRUCTION})"
+    )
 
 
 def hold_live(connection: Connection, server_id: int) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import queue
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from uuid import UUID
 
@@ -24,8 +25,10 @@ class SlateLog:
     `share` of the answers are logged, `features_share` of those with their features.
     """
 
-    def __init__(self, engine: Engine, share: float, features_share: float) -> None:
-        self._engine, self._share, self._features_share = engine, share, features_share
+    def __init__(
+        self, engine: Engine, share: float, features_share: float, count_dropped: Callable[[int], None] = lambda _n_slates: None
+    ) -> None:
+        self._engine, self._share, self._features_share, self._count_dropped = engine, share, features_share, count_dropped
         self._waiting: queue.Queue[ServedSlate] = queue.Queue(MAX_WAITING)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="slate-log", daemon=True)
@@ -48,7 +51,7 @@ class SlateLog:
         try:
             self._waiting.put_nowait(served)
         except queue.Full:
-            self.n_dropped += 1
+            self._drop(1)
 
     def _run(self) -> None:
         while not self._stopping.wait(WRITE_EVERY_SECONDS):
@@ -62,8 +65,12 @@ class SlateLog:
                     write_slates(connection, batch)
             except SQLAlchemyError as error:
                 # A hot standby refuses, or the database is away: the answers were given all the same.
-                self.n_dropped += len(batch)
+                self._drop(len(batch))
                 log.warning("slates not written", n_slates=len(batch), error=type(error).__name__)
+
+    def _drop(self, n_slates: int) -> None:
+        self.n_dropped += n_slates
+        self._count_dropped(n_slates)
 
     def _take(self) -> list[ServedSlate]:
         batch: list[ServedSlate] = []

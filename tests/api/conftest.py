@@ -46,6 +46,7 @@ def make_client(settings: Settings) -> Iterator[MakeClient]:
         client.app.state.key_use.stop()
         client.app.state.serve.dispose()
         client.app.state.work.dispose()
+        client.app.state.watch.dispose()
 
 
 def bearer(key: str) -> dict[str, str]:

@@ -8,8 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from app.db.embedded import embedded_database, find_binaries, is_running, start_or_attach, stop
+from app.db.engine import working_engine
 from app.errors import DatabaseUnsuitable
 
 STARTER = """
@@ -39,6 +42,18 @@ def test_what_was_written_is_there_after_a_kill(tmp_path: Path) -> None:
     with embedded_database(tmp_path) as again:
         assert again.child is not None
         assert again.is_running()
+
+
+def test_one_that_recovers_from_a_crash_is_running_and_is_waited_for(tmp_path: Path) -> None:
+    with embedded_database(tmp_path) as database:
+        engine = working_engine(database.url)
+        with engine.connect() as connection:
+            os.kill(connection.execute(text("SELECT pg_backend_pid()")).scalar_one(), signal.SIGKILL)
+            with pytest.raises(OperationalError):
+                connection.execute(text("SELECT 1"))
+            assert database.is_running()
+            assert start_or_attach(tmp_path).child is None
+        engine.dispose()
 
 
 def test_it_stops_when_its_starter_is_killed(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from app.db import Engine
 from app.types import Server
 from jobs import prune as pruning
 from jobs.prune import prune
-from tests.db.household import House, film, user
+from tests.db.household import House, film, signal, user
 from tests.db.shown import Shown
 
 
@@ -42,3 +42,17 @@ def test_another_servers_slates_stay(shown: Shown, make_server: object, now: dat
     shown.show("ada", now - timedelta(days=100), "f")
     assert prune(shown.engine, make_server(), 90, now) == 0
     assert len(shown.rows("slates", "user_id")) == 1
+
+
+def test_old_signals_of_what_was_shown_go_and_what_a_person_said_stays(
+    shown: Shown, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pruning, "AT_ONCE", 1)
+    house = House(shown.engine, shown.server.id)
+    for number in range(3):
+        house.signals(*(signal("ada", "f", kind, signal_id=f"{kind} {number}") for kind in ("shown", "clicked", "watched")))
+    before = house.state()["engagement"]
+    assert prune(shown.engine, shown.server, 90, now) == 0
+    assert prune(shown.engine, shown.server, 90, now + timedelta(days=91)) == 6
+    assert {row["kind"] for row in house.state()["signals"]} == {"watched"}
+    assert house.state()["engagement"] == before

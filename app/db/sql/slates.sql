@@ -9,6 +9,18 @@ WHERE server_id = :server_id
       LIMIT :limit
   );
 
+-- name: prune_shown
+-- They count for nothing that a person did: only what came of an answer is told by them.
+DELETE FROM signals
+WHERE server_id = :server_id
+  AND (source, source_key) IN (
+      SELECT source, source_key
+      FROM signals
+      WHERE server_id = :server_id AND kind IN ('shown', 'clicked') AND received_at < :before
+      ORDER BY received_at, source, source_key
+      LIMIT :limit
+  );
+
 -- name: forget_slates
 DELETE FROM slates s
 USING users u

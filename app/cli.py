@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from app.commands import bench, evaluate, imports, keys, learn, models, packs, service, work
+from app.commands import bench, evaluate, imports, jobs, keys, learn, models, packs, service, work
 from app.errors import PalateError
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app.add_typer(imports.app, name="import")
 app.add_typer(packs.app, name="pack")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(models.app, name="models")
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(bench.app, name="bench")
 
 

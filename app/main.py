@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 
-from app.api import browse, evidence, health, ingest, models, problems, recommendations, servers, users
+from app.api import browse, evidence, health, ingest, jobs, models, problems, recommendations, servers, users
 from app.api.gauges import StoredGauges
 from app.api.metrics import RANKER_FAILURES
 from app.api.middleware import BasePath, OperatorPages, RequestLog
@@ -48,6 +48,7 @@ def create_app(settings: Settings) -> FastAPI:
         browse.router,
         servers.router,
         users.router,
+        jobs.router,
         models.router,
         evidence.router,
         ingest.router,

@@ -1,10 +1,13 @@
 """What differs between deployments, read from the environment (prefix `PALATE_`) and a `.env` file."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.cron import checked_cron
+from app.job_types import JobName
 
 
 class Settings(BaseSettings):
@@ -53,6 +56,11 @@ class Settings(BaseSettings):
     slate_features: float = Field(default=0.1, ge=0, le=1, description="Share of the logged answers whose features are kept with them.")
     slate_retention_days: int = Field(
         default=90, ge=16, le=3650, description="Logged answers are deleted after so many days. What came of them is counted for 15."
+    )
+
+    schedule: dict[JobName, Annotated[str, AfterValidator(checked_cron)]] = Field(
+        default={},
+        description='When jobs start by themselves, where it is not as below: JSON such as `{"evaluate": "never", "prune": "0 6 * * *"}`.',
     )
 
     @field_validator("admin_key")

@@ -1,15 +1,24 @@
-"""What the tests of packs share."""
+"""What the tests of packs share, and those of the queue."""
 
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.connect.pack import Pack, read_pack, write_pack
 from app.db import Engine
+from app.db.engine import working_engine
+from app.db.scratch import scratch_database
+from app.db.servers import put_server
 from app.types import Server, unseen
 from jobs.packs import build_from_movielens
+from migrations.migrate import migrate
 from tests.jobs.films import FEW, Home, write_movielens
+from tests.jobs.working import Queue
+
+MakeHome = Callable[..., Server]
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +36,37 @@ def pack(movielens: Path, tmp_path_factory: pytest.TempPathFactory) -> Pack:
 @pytest.fixture
 def home(engine: Engine, server: Server, now: datetime) -> Home:
     return Home(engine, server, now)
+
+
+@pytest.fixture(scope="session")
+def own_database(postgres_url: str) -> Iterator[tuple[Engine, str]]:
+    """A migrated database for those who look after every server that there is."""
+    with scratch_database(postgres_url) as url:
+        engine = working_engine(url)
+        migrate(engine)
+        yield engine, url
+        engine.dispose()
+
+
+@pytest.fixture
+def queue(own_database: tuple[Engine, str], tmp_path: Path) -> Iterator[Queue]:
+    """Empty at first: the servers of a test go with it."""
+    found = Queue(*own_database, tmp_path)
+    yield found
+    found.query("DELETE FROM servers")
+    found.query("TRUNCATE jobs, procrastinate.procrastinate_workers, procrastinate.procrastinate_jobs CASCADE")
+
+
+@pytest.fixture
+def make_home(queue: Queue) -> MakeHome:
+    def make(name: str, **settings: Any) -> Server:
+        with queue.engine.begin() as connection:
+            return put_server(connection, name, name, "api", settings)[0]
+
+    return make
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Heavy jobs too, so that what they load is loaded once for the run."""
+    monkeypatch.setattr("jobs.running.HEAVY", frozenset())

@@ -23,6 +23,7 @@ def main(arguments: list[str]) -> None:
     from app.errors import PalateError
     from app.logs import configure_logs
     from app.settings import Settings
+    from jobs.steps import unforeseen
 
     settings = Settings()
     configure_logs(settings)
@@ -31,7 +32,9 @@ def main(arguments: list[str]) -> None:
     try:
         counters = _perform(engine, settings, name, int(server_id), how == "clock")
     except PalateError as error:
-        _say(error=error.detail, kind=type(error).__name__, status=error.status)
+        _say(error=error.detail, kind=type(error).__name__)
+    except Exception as error:
+        _say(error=unforeseen(error))
     else:
         _say(counters=counters)
     finally:

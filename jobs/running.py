@@ -1,6 +1,5 @@
 """One start of a job: its row says how far it is and how it ended, whatever becomes of the worker."""
 
-import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from app.job_types import Job, JobName
 from app.settings import Settings
 from app.types import Server
 from jobs.parent import perform_in_child
-from jobs.steps import STEPS, Counters, Task, is_worth_starting
+from jobs.steps import STEPS, Counters, Task, is_worth_starting, unforeseen
 
 log = structlog.get_logger()
 
@@ -47,18 +46,16 @@ class Told:
     def __init__(self, engine: Engine, job: Job, is_stopping: Callable[[], bool]) -> None:
         self._engine, self._job, self._is_stopping = engine, job, is_stopping
         self._due, self._last = 0.0, (0, 0)
-        self._lock = threading.Lock()
         self.is_cancelled = False
         self.part, self.n_parts = 0, 1
 
     def __call__(self, done: int, total: int, /) -> None:
-        with self._lock:
-            # Of several servers each counts one: their rows are not known before their turn.
-            self._last = (done, total) if self.n_parts == 1 else (self.part, self.n_parts)
-            self.look()
+        # Of several servers each counts one: their rows are not known before their turn.
+        self._last = (done, total) if self.n_parts == 1 else (self.part, self.n_parts)
+        self.look()
 
     def look(self) -> None:
-        """Whether to go on; writes what was told last."""
+        """Whether to go on; writes what was told last, where it is time to."""
         if self._is_stopping():
             raise Stopped
         if time.monotonic() < self._due:
@@ -90,9 +87,7 @@ def run_job(engine: Engine, settings: Settings, job_id: int, is_stopping: Callab
     except PalateError as error:
         _fail(engine, job, error.detail, may_pass=_may_pass(error))
     except Exception as error:
-        # Its text may repeat values of a statement: only its kind is written.
-        log.error("job failed unexpectedly", job=job.name, job_id=job.id, error=type(error).__name__)
-        _fail(engine, job, f"It failed unexpectedly ({type(error).__name__}).", may_pass=True)
+        _fail(engine, job, unforeseen(error), may_pass=True)
     else:
         _succeed(engine, job, counters)
 

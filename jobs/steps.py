@@ -3,9 +3,12 @@
 What a step needs is imported where it is used: a worker that waits holds neither scipy nor torch.
 """
 
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import structlog
 
 from app.db import Engine, tastes
 from app.db.events import LearningState, learning_state
@@ -16,6 +19,8 @@ from app.learn.events import MIN_ITEMS, MIN_USERS
 from app.settings import Settings
 from app.taste.recipes import is_text_alone
 from app.types import Progress, Server
+
+log = structlog.get_logger()
 
 Counters = dict[str, float]
 
@@ -156,3 +161,9 @@ def is_learning_due(state: LearningState, enough: int) -> bool:
     if state.learned_at is None:
         return state.n_users >= MIN_USERS and state.n_seen >= enough
     return state.people != state.learned_people
+
+
+def unforeseen(error: Exception) -> str:
+    """What is said of an error that nobody foresaw. Its text may repeat values of a statement: only its kind and places are told."""
+    log.error("unexpected error", error=type(error).__name__, exception="".join(traceback.format_tb(error.__traceback__)))
+    return f"It failed unexpectedly ({type(error).__name__}). The worker's log says more."

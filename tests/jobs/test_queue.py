@@ -1,8 +1,10 @@
 """Jobs run once, somewhere, are tried again, and say what they did."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import event
 
 from app.db import Engine
 from app.db.jobs import finish_job, start_job, tell_progress
@@ -10,6 +12,7 @@ from app.db.locks import only_one
 from app.db.queue import cancel, enqueue
 from app.errors import BadRequest, JobOver, NotConnected, UnknownJobName, UnknownUser
 from app.types import Server
+from jobs.running import Told
 from tests.db.household import House, film, play, user
 from tests.jobs.conftest import MakeHome
 from tests.jobs.working import Queue
@@ -156,6 +159,26 @@ def test_a_job_that_runs_is_told_to_stop_when_it_tells_how_far_it_is(queue: Queu
         assert queue.job(job_id).status == "queued"  # this transaction is not over
         assert finish_job(connection, job, "cancelled", datetime.now(UTC))
     assert (queue.job(job_id).status, queue.job(job_id).done) == ("cancelled", 2)
+
+
+def test_progress_is_written_at_most_once_a_second(queue: Queue, home: Server) -> None:
+    job_id = queue.ask("prune", home)
+    with queue.engine.begin() as connection:
+        job = start_job(connection, job_id, datetime.now(UTC))
+    assert job is not None
+    written: list[str] = []
+
+    def count(_connection: object, _cursor: object, sql: str, *_rest: object) -> None:
+        written.append(sql)
+
+    event.listen(queue.engine, "before_cursor_execute", count)
+    started = time.monotonic()
+    told = Told(queue.engine, job, lambda: False)
+    for done in range(20_000):
+        told(done, 20_000)
+    event.remove(queue.engine, "before_cursor_execute", count)
+    assert 1 <= len(written) <= 1 + time.monotonic() - started
+    assert queue.job(job_id).total == 20_000
 
 
 def test_who_was_taken_for_dead_can_no_longer_write(queue: Queue, home: Server) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 import pytest
@@ -131,3 +132,24 @@ def test_a_clock_that_jumps_by_a_day_and_back_starts_no_tick_twice_and_loses_no_
     assert [at(first + 2 * day), at(first + 3 * day + 2 * hour), at(first + 4 * day)] == [0, 0, 1]
     ticks = [job.tick for job in queue.jobs()]
     assert len(ticks) == len(set(ticks)) == 5
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("number", range(20))
+def test_whatever_the_clock_does_no_tick_is_had_twice_and_the_next_night_is_had(queue: Queue, make_home: MakeHome, number: int) -> None:
+    random = Random(number)
+    make_home("home", time_zone="UTC")
+    created = queue.query("SELECT max(created_at) FROM servers")[0][0]
+    schedule: Mapping[Any, str] = dict.fromkeys(NIGHTLY, "never") | {"prune": "0 3 * * *"}
+    true, ahead = created, timedelta()
+    for _ in range(60):
+        true += timedelta(hours=random.uniform(0.1, 6))
+        if random.random() < 0.2:
+            ahead += random.choice([timedelta(days=1), timedelta(days=-1)])
+        start_due(queue.engine, schedule, true + ahead)
+    ticks = [job.tick for job in queue.jobs()]
+    assert len(ticks) == len(set(ticks))
+    # Set right, and left alone for three nights.
+    for hour in range(72):
+        start_due(queue.engine, schedule, true + timedelta(days=20, hours=hour))
+    assert len(queue.jobs()) >= len(ticks) + 3

@@ -77,9 +77,9 @@ def run_job(engine: Engine, settings: Settings, job_id: int, is_stopping: Callab
         job = start_job(connection, job_id, datetime.now(UTC))
     if job is None:
         return
-    log.info("job started", job=job.name, job_id=job.id, server=job.server, attempt=job.attempt)
     told = Told(engine, job, is_stopping)
     try:
+        log.info("job started", job=job.name, job_id=job.id, server=job.server, attempt=job.attempt)
         counters = _perform(engine, settings, job, told)
         told.write()
     except Stopped:
@@ -93,12 +93,14 @@ def run_job(engine: Engine, settings: Settings, job_id: int, is_stopping: Callab
 
 
 def _perform(engine: Engine, settings: Settings, job: Job, told: Told) -> Counters:
-    with engine.begin() as connection:
-        servers = list_servers(connection) if job.server_id is None else [get_server(connection, job.server_id)]
     if job.server_id is not None:
-        return _perform_for(engine, settings, job, servers[0], told)
+        with engine.begin() as connection:
+            server = get_server(connection, job.server_id)
+        return _perform_for(engine, settings, job, server, told)
+    with engine.begin() as connection:
+        servers = list_servers(connection)
     counters: Counters = {"n_servers": 0}
-    told.n_parts = len(servers)
+    told.n_parts, failed = len(servers), None
     for told.part, server in enumerate(servers):
         told(0, 0)
         try:
@@ -106,10 +108,13 @@ def _perform(engine: Engine, settings: Settings, job: Job, told: Told) -> Counte
         except PalateError as error:
             # One server that has nothing to learn from keeps none of the others waiting.
             log.info("job left out a server", job=job.name, server=server.external_id, detail=error.detail)
+            failed = error
             continue
         counters["n_servers"] += 1
-        for name, value in found.items():
-            counters[name] = counters.get(name, 0) + value
+        for name in (name for name in found if name.startswith("n_")):
+            counters[name] = counters.get(name, 0) + found[name]
+    if failed is not None and counters["n_servers"] == 0:
+        raise failed
     return counters
 
 

@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 from procrastinate import App
-from procrastinate.exceptions import ProcrastinateException
 
 from app.db import Engine, SQLAlchemyError
 from app.db.events import learning_state
@@ -80,7 +79,7 @@ async def _work(app: App, stopping: threading.Event) -> None:
 async def _serve(app: App, queue: str, n_at_once: int) -> None:
     """Goes on when the database comes back; Procrastinate's worker ends where it can't tell that it lives."""
     while True:
-        with contextlib.suppress(ProcrastinateException):
+        try:
             await app.run_worker_async(
                 queues=[queue],
                 concurrency=n_at_once,
@@ -90,7 +89,8 @@ async def _serve(app: App, queue: str, n_at_once: int) -> None:
                 # What jobs did is kept in their own rows.
                 delete_jobs="always",
             )
-        log.warning("queue lost; trying again", queue=queue)
+        except Exception as error:
+            log.warning("queue lost; trying again", queue=queue, error=type(error).__name__)
         await asyncio.sleep(1)
 
 

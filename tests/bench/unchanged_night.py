@@ -29,6 +29,8 @@ from tests.db.household import House, film, play, user
 from tests.jobs.working import Queue, until
 
 DIMENSION, AT_ONCE = 384, 5_000
+# Learning from what was learned from already is one look at a card, which there is none of here; an evaluation is no part of a night.
+LEFT_OUT = ("learn-collab", "evaluate")
 
 
 def plant(engine: Engine, n_items: int, n_users: int, random: np.random.Generator) -> Server:
@@ -84,11 +86,11 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=200)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    names = {name: NIGHTLY[name] for name in NIGHTLY if name != "evaluate"}
+    names = {name: NIGHTLY[name] for name in NIGHTLY if name not in LEFT_OUT}
     with scratch_engines() as (_, url, work, _), tempfile.TemporaryDirectory() as folder:
         plant(work, arguments.items, arguments.users, np.random.default_rng(0))
         queue = Queue(work, url, Path(folder))
-        # In the first night everything is learned from; the second finds nothing new.
+        # The first night gives everybody a taste; the second finds nothing to do.
         rows = [row for number in (1, 2) for row in night(queue, names, number)]
     if arguments.json:
         arguments.json.write_text(json.dumps({"n_items": arguments.items, "results": rows}, indent=1), encoding="utf-8")

@@ -41,6 +41,8 @@ def plant(engine: Engine, n_items: int, n_users: int, random: np.random.Generato
     films = [film(f"f{number}", overview=f"The story of number {number}.", year=1950 + number % 70) for number in range(n_items)]
     for start in range(0, n_items, AT_ONCE):
         house.tell("items", films[start : start + AT_ONCE])
+        with engine.begin() as connection:
+            connection.execute(text("ANALYZE"))
     house.tell("users", [user(f"u{number}") for number in range(n_users)])
     watched = [play(f"u{n}", f"f{one}", percent=100) for n in range(n_users) for one in random.choice(n_items, 50, replace=False)]
     house.tell("plays", watched)
@@ -58,7 +60,7 @@ def embed(connection: Any, server: Server, n_items: int, random: np.random.Gener
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     ids, digests = np.array([row.id for row in rows]), spaces.as_digests([bytes(row.text_digest) for row in rows])
     spaces.write_vectors(connection, space, ids, vectors, np.ones(len(rows), np.float32), digests)
-    spaces.index_space(connection, space)
+    # Without its index, which no job of such a night reads.
     spaces.go_live(connection, space, datetime.now(UTC))
 
 

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from app.commands import backup, bench, doctor, erase, evaluate, imports, keys, learn, models, packs, service, spaces, work
+from app.commands import backup, bench, doctor, erase, evaluate, imports, jobs, keys, learn, models, packs, service, spaces, work
 from app.errors import PalateError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.add_typer(packs.app, name="pack")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(models.app, name="models")
 app.add_typer(spaces.app, name="spaces")
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(bench.app, name="bench")
 
 

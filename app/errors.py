@@ -84,6 +84,30 @@ class SpaceNotKept(PalateError):
     status, title = 409, "Space not kept"
 
 
+class UnknownJob(PalateError):
+    """No job has this id, or this key may not see it. `palate jobs list` and GET /admin/jobs show them."""
+
+    status, title = 404, "Unknown job"
+
+
+class UnknownJobName(PalateError):
+    """No job has this name."""
+
+    status, title = 404, "Unknown job"
+
+
+class JobOver(PalateError):
+    """This job is over: there is nothing to cancel."""
+
+    status, title = 409, "Job is over"
+
+
+class NotConnected(PalateError):
+    """There is no connection to this media server from which its library could be read. Send it with POST /ingest/items."""
+
+    status, title = 409, "Not connected"
+
+
 class BadRequest(PalateError):
     """The request could not be read."""
 

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from limits import parse
 
-from app.api import browse, evidence, health, ingest, models, problems, recommendations, servers, users
+from app.api import browse, evidence, health, ingest, jobs, models, problems, recommendations, servers, users
 from app.api.body_limits import BodyLimits
 from app.api.gauges import StoredGauges
 from app.api.held_answers import HeldAnswers
@@ -65,6 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
         browse.router,
         servers.router,
         users.router,
+        jobs.router,
         models.router,
         evidence.router,
         ingest.router,

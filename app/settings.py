@@ -2,11 +2,14 @@
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from limits import parse
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.cron import checked_cron
+from app.job_types import JobName
 
 
 class Settings(BaseSettings):
@@ -75,6 +78,11 @@ class Settings(BaseSettings):
         ge=16,
         le=3650,
         description="Logged answers and signals `shown` and `clicked` are deleted after so many days. What came of them is counted for 15.",
+    )
+
+    schedule: dict[JobName, Annotated[str, AfterValidator(checked_cron)]] = Field(
+        default={},
+        description='When jobs start by themselves, where it is not as below: JSON such as `{"evaluate": "never", "prune": "0 6 * * *"}`.',
     )
 
     @field_validator("rate_limit")

@@ -1,32 +1,37 @@
-"""The worker: does what the rows say is due, again and again.
+"""The worker: runs what is in the queue, puts into it what is due, and does the little things itself.
 
-What is due follows from the rows (an item without its vector, a taste older than its user's engagement), so nothing
-is lost when it is killed, and two workers do no harm.
+What is due follows from the rows (a title without its vector, a taste older than its user's engagement, a moment of a schedule), so nothing
+is lost when it is killed. Any number of workers may run: one of them looks, all of them work.
 """
 
+import asyncio
+import contextlib
 import signal
-import subprocess
-import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 
 import structlog
+from procrastinate import App
 
 from app.db import Engine, SQLAlchemyError
-from app.db.embedded import die_with_parent
-from app.db.events import LearningState, learning_state
+from app.db.events import learning_state
+from app.db.jobs import is_open_or_failed
+from app.db.locks import only_one
+from app.db.queue import HEAVY_QUEUE, LIGHT_QUEUE, hand_back, queued_or_enqueued
 from app.db.servers import list_servers
 from app.db.tastes import write_statistics
-from app.db.watch_through import CountState, count_state
-from app.errors import PalateError
-from app.learn.events import MIN_ITEMS, MIN_USERS
+from app.errors import AlreadyRunning, PalateError
 from app.learn.text_encoder import ModelFiles, locate_model
+from app.settings import Settings
 from app.taste.recipes import is_text_alone
 from app.types import Server, unseen
 from jobs.embed_items import is_embedding_due, note_losses
-from jobs.nightly import do_nightly
+from jobs.queue import queue_app
 from jobs.refresh_tastes import refresh_stale
+from jobs.running import LEARNING
+from jobs.schedule import start_due
+from jobs.steps import is_learning_due
 
 log = structlog.get_logger()
 
@@ -34,100 +39,137 @@ LOOK_EVERY_SECONDS = 3.0
 # Looking may cost more on a large database: never more than this share of the time.
 SHARE_OF_TIME = 0.05
 STATISTICS_EVERY_SECONDS = 60.0
-RETRY_MODEL_SECONDS = 300.0
-LOOK_FOR_LEARNING_EVERY_SECONDS, RETRY_LEARNING_SECONDS = 900.0, 20 * 3600.0
-# Learning takes what the machine has: at night by the local clock, or later where the machine is off by then.
-NIGHT_HOURS = range(2, 5)
-LEARN_AFTER, LEARN_BY_DAY_AFTER = timedelta(hours=20), timedelta(hours=30)
+CLOCK_EVERY_SECONDS = 20.0
+LOOK_FOR_LEARNING_EVERY_SECONDS = 900.0
+# What failed, and its waits with it, is put into the queue again by itself after this.
+RETRY_MODEL_SECONDS, RETRY_EMBEDDING, RETRY_LEARNING = 300.0, timedelta(minutes=5), timedelta(hours=20)
 # A server on which so many titles were watched doesn't wait for its first night.
 ENOUGH_AT_ONCE = 500
+# A worker tells every ten seconds that it lives. A job that was started so often has killed its workers itself.
+SILENT_FOR, MOST_STARTS = timedelta(seconds=30), 8
+# The supervisor waits for six seconds.
+GRACE_SECONDS = 1.0
+N_LIGHT_AT_ONCE = 2
 
 
-def run_worker(engine: Engine, model_name: str, slate_days: int, space_days: int) -> None:
-    """Until SIGTERM; from the main thread. `slate_days`, `space_days`: how long slates are kept, and spaces that served before."""
+def run_worker(engine: Engine, settings: Settings, url: str) -> None:
+    """Until SIGINT or SIGTERM; from the main thread. Jobs that don't end within a second or two are handed back."""
     stopping = threading.Event()
-    signal.signal(signal.SIGTERM, lambda _signum, _frame: stopping.set())
-    worker = Worker(engine, model_name, slate_days, space_days)
+    looking = threading.Thread(target=_look_until, args=(Looker(engine, settings), stopping), name="looker", daemon=True)
+    looking.start()
     log.info("worker started")
+    asyncio.run(_work(queue_app(engine, settings, url), stopping))
+    looking.join(GRACE_SECONDS / 2)
+    log.info("worker stopped")
+
+
+async def _work(app: App, stopping: threading.Event) -> None:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, stop.set)
+    async with app.open_async():
+        working = [asyncio.create_task(_serve(app, HEAVY_QUEUE, 1)), asyncio.create_task(_serve(app, LIGHT_QUEUE, N_LIGHT_AT_ONCE))]
+        await stop.wait()
+        stopping.set()
+        for one in working:
+            one.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
+
+
+async def _serve(app: App, queue: str, n_at_once: int) -> None:
+    """Goes on when the database comes back; Procrastinate's worker ends where it can't tell that it lives."""
+    while True:
+        try:
+            await app.run_worker_async(
+                queues=[queue],
+                concurrency=n_at_once,
+                name=queue,
+                install_signal_handlers=False,
+                shutdown_graceful_timeout=GRACE_SECONDS,
+                # What jobs did is kept in their own rows.
+                delete_jobs="always",
+            )
+        except Exception as error:
+            log.warning("queue lost; trying again", queue=queue, error=type(error).__name__)
+        await asyncio.sleep(1)
+
+
+def _look_until(looker: "Looker", stopping: threading.Event) -> None:
     pause = 0.0
     while not stopping.wait(pause):
         started = time.monotonic()
         try:
-            worker.look()
+            looker.look()
         except (SQLAlchemyError, PalateError) as error:
             log.warning("worker will try again", error=type(error).__name__)
-        # Work that was due is no looking.
-        pause = max(LOOK_EVERY_SECONDS, (time.monotonic() - started - worker.worked_seconds) / SHARE_OF_TIME)
-    log.info("worker stopped")
+        pause = max(LOOK_EVERY_SECONDS, (time.monotonic() - started) / SHARE_OF_TIME)
 
 
-class Worker:
-    """Remembers between looks only when it may try a thing again."""
+class Looker:
+    """Puts into the queue what is due. Remembers between looks only when it looks again at what is dear to look at."""
 
-    def __init__(self, engine: Engine, model_name: str, slate_days: int, space_days: int) -> None:
-        self._engine, self._model_name, self._slate_days, self._space_days = engine, model_name, slate_days, space_days
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine, self._settings = engine, settings
         self._files: ModelFiles | None = None
-        self._model_due = 0.0
+        self._model_due = self._clock_due = 0.0
         self._statistics_due: dict[int, float] = {}
         self._learning_due: dict[int, float] = {}
-        self._nightly_due: dict[int, float] = {}
-        self._nightly_at: dict[int, datetime] = {}
-        self.worked_seconds = 0.0
 
     def look(self) -> None:
-        """One round over all servers; `worked_seconds` of it went into jobs."""
-        self.worked_seconds = 0.0
-        files = self._model_files()
-        with self._engine.begin() as connection:
-            everything = list_servers(connection)
-        for server in everything:
-            note_losses(self._engine, server, datetime.now(UTC))
-            if files is not None:
-                self._embed_if_due(server, files)
-            n_tastes = refresh_stale(self._engine, server.id, datetime.now(UTC), unseen)
-            if n_tastes:
-                log.info("tastes refreshed", server=server.external_id, n_tastes=n_tastes)
-            self._learn_if_due(server)
-            self._do_nightly_if_due(server)
-            self._statistics_if_due(server)
+        """One round over all servers, unless another worker is at it."""
+        with contextlib.suppress(AlreadyRunning), only_one(self._engine, "look"):
+            with self._engine.begin() as connection:
+                for job_id in hand_back(connection, SILENT_FOR, MOST_STARTS):
+                    log.warning("job handed back: its worker is gone", job_id=job_id)
+                everything = list_servers(connection)
+            if time.monotonic() >= self._clock_due:
+                self._clock_due = time.monotonic() + CLOCK_EVERY_SECONDS
+                start_due(self._engine, self._settings.schedule, datetime.now(UTC))
+            files = self._model_files()
+            for server in everything:
+                self._look_after(server, files)
+
+    def _look_after(self, server: Server, files: ModelFiles | None) -> None:
+        note_losses(self._engine, server, datetime.now(UTC))
+        if files is not None:
+            self._embed_if_due(server, files)
+        n_tastes = refresh_stale(self._engine, server.id, datetime.now(UTC), unseen)
+        if n_tastes:
+            log.info("tastes refreshed", server=server.external_id, n_tastes=n_tastes)
+        self._learn_if_due(server)
+        self._statistics_if_due(server)
 
     def _model_files(self) -> ModelFiles | None:
         if time.monotonic() < self._model_due:
             return None
         try:
-            self._files = self._files or locate_model(self._model_name)
+            self._files = self._files or locate_model(self._settings.embedding_model)
         except PalateError as error:
             self._model_due = time.monotonic() + RETRY_MODEL_SECONDS
             log.error("text model missing", detail=str(error))
         return self._files
 
     def _embed_if_due(self, server: Server, files: ModelFiles) -> None:
+        now = datetime.now(UTC)
         with self._engine.begin() as connection:
-            if not is_embedding_due(connection, server.id, files):
+            if is_open_or_failed(connection, "embed-items", server.id, now - RETRY_EMBEDDING):
                 return
-        if not self._run("embed", server):
-            self._model_due = time.monotonic() + RETRY_MODEL_SECONDS
+            if is_embedding_due(connection, server.id, files):
+                queued_or_enqueued(connection, "embed-items", server.id, None, now)
 
     def _learn_if_due(self, server: Server) -> None:
+        """The first time; from then on it is the clock's."""
         if time.monotonic() < self._learning_due.get(server.id, 0.0) or is_text_alone(server):
             return
         self._learning_due[server.id] = time.monotonic() + LOOK_FOR_LEARNING_EVERY_SECONDS
+        now = datetime.now(UTC)
         with self._engine.begin() as connection:
             state = learning_state(connection, server.id, ENOUGH_AT_ONCE)
-        if is_learning_due(state, datetime.now().astimezone()) and not self._run("learn", server):
-            self._learning_due[server.id] = time.monotonic() + RETRY_LEARNING_SECONDS
-
-    def _do_nightly_if_due(self, server: Server) -> None:
-        if time.monotonic() < self._nightly_due.get(server.id, 0.0):
-            return
-        self._nightly_due[server.id] = time.monotonic() + LOOK_FOR_LEARNING_EVERY_SECONDS
-        started, now = time.monotonic(), datetime.now().astimezone()
-        with self._engine.begin() as connection:
-            state = count_state(connection, server.id, now.astimezone(UTC).date())
-        if is_nightly_due(state, self._nightly_at.get(server.id), now):
-            do_nightly(self._engine, server, self._slate_days, self._space_days, now)
-            self._nightly_at[server.id] = now
-            self.worked_seconds += time.monotonic() - started
+            if state.learned_at is not None or not is_learning_due(state, ENOUGH_AT_ONCE):
+                return
+            if not is_open_or_failed(connection, "learn-collab", server.id, now - RETRY_LEARNING):
+                for name in LEARNING:
+                    queued_or_enqueued(connection, name, server.id, None, now)
 
     def _statistics_if_due(self, server: Server) -> None:
         if time.monotonic() < self._statistics_due.get(server.id, 0.0):
@@ -135,31 +177,3 @@ class Worker:
         with self._engine.begin() as connection:
             write_statistics(connection, server.id)
         self._statistics_due[server.id] = time.monotonic() + STATISTICS_EVERY_SECONDS
-
-    def _run(self, name: str, server: Server) -> bool:
-        """A command for this server in a process of its own, so that what its libraries take is given back when it is done. It logs for
-        itself, and says on standard error why it fails."""
-        command = [sys.executable, "-m", "app.cli", name, "--server", server.external_id]
-        log.info("started", job=name, server=server.external_id)
-        started = time.monotonic()
-        done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, preexec_fn=lambda: die_with_parent(signal.SIGTERM))
-        self.worked_seconds += time.monotonic() - started
-        if done.returncode != 0:
-            log.error("failed", job=name, server=server.external_id, exit_status=done.returncode)
-        return done.returncode == 0
-
-
-def is_learning_due(state: LearningState, now: datetime) -> bool:
-    """Of item vectors from behaviour; `now` in the local time whose nights are meant."""
-    is_night = now.hour in NIGHT_HOURS
-    if state.learned_at is None:
-        return state.n_users >= MIN_USERS and state.n_seen >= (MIN_ITEMS if is_night else ENOUGH_AT_ONCE)
-    return state.people != state.learned_people and now - state.learned_at >= (LEARN_AFTER if is_night else LEARN_BY_DAY_AFTER)
-
-
-def is_nightly_due(state: CountState, done_at: datetime | None, now: datetime) -> bool:
-    """Of what is done once a night; by day where a night was missed. `done_at`: by this process; `now` as above."""
-    if done_at is not None and now - done_at < LEARN_AFTER:
-        return False
-    is_behind = state.last_on is not None and (state.counted_on is None or state.counted_on < state.last_on)
-    return now.hour in NIGHT_HOURS or is_behind

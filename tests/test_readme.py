@@ -11,6 +11,8 @@ import typer
 from fastapi.testclient import TestClient
 
 from app.cli import app
+from app.cron import NIGHTLY
+from app.job_types import JOB_NAMES
 from app.settings import Settings
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -79,6 +81,13 @@ def test_the_table_of_endpoints_is_the_api(client: TestClient) -> None:
     described = client.get("/openapi.json").json()["paths"]
     offered = [(method.upper(), f"`{path}`") for path, methods in described.items() for method in methods]
     assert sorted((row[0], row[1]) for row in table("Endpoints")) == sorted(offered)
+
+
+def test_the_table_of_jobs_is_the_jobs_and_their_schedule() -> None:
+    rows = {name: row[1] for row in table("Jobs") for name in re.findall(r"`([\w-]+)`", row[0])}
+    assert set(rows) == set(JOB_NAMES)
+    assert {name for name, when in rows.items() if "*" in when} == set(NIGHTLY)
+    assert all(f"`{expression}`" in rows[name] for name, expression in NIGHTLY.items())
 
 
 @pytest.mark.usefixtures("demo_server")

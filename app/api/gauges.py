@@ -17,24 +17,29 @@ from app.api.metrics import (
     DATABASE_BYTES,
     DATABASE_UP,
     FREE_BYTES,
+    JOB_SECONDS,
+    JOBS,
+    JOBS_QUEUED,
     LARGEST_PSI,
     LAST_LEARNED,
     MISSING_VECTORS,
+    OLDEST_QUEUED,
     SKEWED_FEATURES,
     STALE_TASTES,
     STANDBY_LAG,
     STANDBYS,
     WATCH_THROUGH,
 )
-from app.db import Engine, SQLAlchemyError, doctor, health
+from app.db import Connection, Engine, SQLAlchemyError, doctor, health
 from app.db.engine import connections
+from app.db.jobs import outcomes, queue_figures
 from app.db.skew import skew_of_all
 from app.db.watch_through import watch_through_of_all
 
 log = structlog.get_logger()
 
-# The jobs write once a night.
-READ_EVERY_SECONDS = 600.0
+# The jobs write once a night; the queue changes while somebody looks.
+READ_EVERY_SECONDS, READ_QUEUE_EVERY_SECONDS = 600.0, 10.0
 RETRY_SECONDS = 60.0
 WATCH_THROUGH_DAYS = 7
 
@@ -59,35 +64,57 @@ class StoredGauges:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._due = 0.0
+        self._due = self._queue_due = 0.0
         self._reading = threading.Lock()
 
     def refresh(self) -> None:
-        if time.monotonic() < self._due or not self._reading.acquire(blocking=False):
+        now = time.monotonic()
+        if now < min(self._due, self._queue_due) or not self._reading.acquire(blocking=False):
             return
         try:
-            self._read()
-            self._due = time.monotonic() + READ_EVERY_SECONDS
+            with self._engine.begin() as connection:
+                if now >= self._due:
+                    _read_evidence(connection)
+                    _read_state_of_rows(connection)
+                    self._due = now + READ_EVERY_SECONDS
+                if now >= self._queue_due:
+                    _read_queue(connection)
+                    self._queue_due = now + READ_QUEUE_EVERY_SECONDS
         except SQLAlchemyError as error:
-            self._due = time.monotonic() + RETRY_SECONDS
+            self._due = self._queue_due = now + RETRY_SECONDS
             log.warning("gauges not read", error=type(error).__name__)
         finally:
             self._reading.release()
 
-    def _read(self) -> None:
-        with self._engine.begin() as connection:
-            shares = watch_through_of_all(connection, datetime.now(UTC).date() - timedelta(days=WATCH_THROUGH_DAYS - 1))
-            n_flagged, largest_psi = skew_of_all(connection)
-            missing, stale = doctor.missing_vectors(connection), doctor.stale_tastes(connection, datetime.now(UTC))
-            DATABASE_BYTES.set(doctor.size_bytes(connection))
-            LAST_LEARNED.set(doctor.last_learned(connection))
-        _set_sums(MISSING_VECTORS, missing)
-        _set_sums(STALE_TASTES, stale)
-        WATCH_THROUGH.clear()
-        for one in shares:
-            WATCH_THROUGH.labels(one.key).set(one.n_watched / one.n_shown)
-        SKEWED_FEATURES.set(n_flagged)
-        LARGEST_PSI.set(largest_psi)
+
+def _read_evidence(connection: Connection) -> None:
+    shares = watch_through_of_all(connection, datetime.now(UTC).date() - timedelta(days=WATCH_THROUGH_DAYS - 1))
+    n_flagged, largest_psi = skew_of_all(connection)
+    WATCH_THROUGH.clear()
+    for one in shares:
+        WATCH_THROUGH.labels(one.key).set(one.n_watched / one.n_shown)
+    SKEWED_FEATURES.set(n_flagged)
+    LARGEST_PSI.set(largest_psi)
+
+
+def _read_queue(connection: Connection) -> None:
+    now = datetime.now(UTC)
+    found, (n_queued, oldest_seconds) = outcomes(connection, now - timedelta(days=1)), queue_figures(connection, now)
+    JOBS.clear()
+    JOB_SECONDS.clear()
+    for one in found:
+        JOBS.labels(one.name, one.status).set(one.n_jobs)
+        if one.status == "succeeded" and one.seconds is not None:
+            JOB_SECONDS.labels(one.name).set(one.seconds)
+    JOBS_QUEUED.set(n_queued)
+    OLDEST_QUEUED.set(oldest_seconds)
+
+
+def _read_state_of_rows(connection: Connection) -> None:
+    DATABASE_BYTES.set(doctor.size_bytes(connection))
+    LAST_LEARNED.set(doctor.last_learned(connection))
+    _set_sums(MISSING_VECTORS, doctor.missing_vectors(connection))
+    _set_sums(STALE_TASTES, doctor.stale_tastes(connection, datetime.now(UTC)))
 
 
 def _set_sums(gauge: Gauge, behind: Iterable[doctor.Behind]) -> None:

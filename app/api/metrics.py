@@ -46,3 +46,7 @@ SLATES_DROPPED = Counter(
     "palate_slates_dropped_total", "Answers that should have been logged and were not: the database was away, or too slow."
 )
 LARGEST_PSI = Gauge("palate_feature_psi_max", "The largest population stability index of a feature as served against as trained.")
+JOBS = Gauge("palate_jobs_last_day", "Jobs that ended in the last 24 hours, by name and how.", ["name", "outcome"])
+JOB_SECONDS = Gauge("palate_job_seconds", "How long the jobs took that succeeded in the last 24 hours, their mean.", ["name"])
+JOBS_QUEUED = Gauge("palate_jobs_queued", "Jobs that wait.")
+OLDEST_QUEUED = Gauge("palate_jobs_oldest_queued_seconds", "How long the oldest of those that wait has; 0: none waits.")

@@ -5,11 +5,10 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
-from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.auth import Credentials, open_server
-from app.api.parameters import Payload, ServerId, described_body
+from app.api.parameters import Payload, ServerId, described_body, parse_body
 from app.api.problems import documented
 from app.db import models
 from app.recommend import promotion
@@ -46,7 +45,7 @@ def get_models(request: Request, key: Credentials, server_id: ServerId) -> dict[
 @router.post("/{model_id}/promote", responses=documented(401, 403, 404, 409, 413, 422, 503), openapi_extra=_described())
 def promote(request: Request, key: Credentials, server_id: ServerId, model_id: ModelPath, payload: Payload) -> dict[str, Any]:
     """Put a model live. Refused where it was not compared with what serves, or is worse; with a `reason`, which is recorded, it is not."""
-    reason = _parse(payload).reason
+    reason = parse_body(PromotionBody, payload or b"{}").reason
     with request.app.state.work.begin() as connection:
         server = open_server(connection, request, key, "admin", server_id)
         model = promotion.promote(connection, server, model_id, reason, datetime.now(UTC))
@@ -63,16 +62,6 @@ def rollback(request: Request, key: Credentials, server_id: ServerId) -> dict[st
         kept = models.kept_model(connection, server.id)
     request.app.state.reads.wrote(server_id, None)
     return {"live": live and _answer(live), "kept": kept and _answer(kept)}
-
-
-def _parse(payload: bytes) -> PromotionBody:
-    if not payload:
-        return PromotionBody()
-    try:
-        return PromotionBody.model_validate_json(payload)
-    except ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False, include_input=False)
-        raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in faults]) from None
 
 
 def _answer(model: Model) -> dict[str, Any]:

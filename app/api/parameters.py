@@ -1,9 +1,10 @@
 """Parameters and bodies that more than one endpoint takes."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Path, Query, Request
-from pydantic import AfterValidator
+from fastapi.exceptions import RequestValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 
 from app.api.auth import GoodKey
 from app.connect.bodies import PlainText
@@ -17,6 +18,16 @@ async def read_body(request: Request, _checked: Annotated[None, GoodKey]) -> byt
 
 
 Payload = Annotated[bytes, Depends(read_body)]
+Body = TypeVar("Body", bound=BaseModel)
+
+
+def parse_body(kind: type[Body], payload: bytes) -> Body:
+    """Raises RequestValidationError, without what was sent in it."""
+    try:
+        return kind.model_validate_json(payload)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in faults]) from None
 
 
 def described_body(schema: dict[str, Any], **others: dict[str, Any]) -> dict[str, Any]:

@@ -3,14 +3,15 @@
 from typing import Annotated, Any, Literal, get_type_hints
 
 from fastapi import APIRouter, Request, Response
-from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, create_model
 
 from app.api.auth import Credentials, authorise, open_server
-from app.api.parameters import NO_NUL, Payload, ServerId, ServerPath, described_body
+from app.api.parameters import NO_NUL, Payload, ServerId, ServerPath, described_body, parse_body
 from app.api.problems import documented
 from app.connect.bodies import Word
+from app.cron import PATTERN, checked_cron, time_zones
 from app.db import servers
+from app.job_types import JobName
 from app.recommend.select import Selection
 from app.taste.recipes import PRESETS
 from app.types import Server
@@ -37,6 +38,16 @@ def _constants() -> dict[str, Any]:
 WeightSettings = create_model("WeightSettings", __config__=ConfigDict(strict=True, extra="forbid", allow_inf_nan=False), **_constants())
 
 
+def _known_zone(value: str) -> str:
+    if value not in time_zones():
+        raise ValueError("is no time zone, such as Europe/Berlin")
+    return value
+
+
+Cron = Annotated[str, AfterValidator(checked_cron), WithJsonSchema({"type": "string", "pattern": PATTERN})]
+TimeZone = Annotated[str, AfterValidator(_known_zone), WithJsonSchema({"type": "string", "enum": sorted(time_zones())})]
+
+
 class ServerSettings(BaseModel):
     """What differs between households. What a missing row means is "hide" by default: a limit should err towards the careful side."""
 
@@ -53,6 +64,8 @@ class ServerSettings(BaseModel):
     franchise_cap: Annotated[int, Field(ge=1, le=20), Whole] | None = Selection.franchise_cap
     genre_cap: Annotated[float, Field(gt=0, le=1)] | None = Selection.genre_cap
     freshness: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = Selection.freshness
+    schedule: dict[JobName, Cron] = {}
+    time_zone: TimeZone | None = None
 
 
 class ServerBody(BaseModel):
@@ -70,7 +83,7 @@ class ServerBody(BaseModel):
 )
 def put_server(request: Request, response: Response, key: Credentials, server_id: ServerPath, payload: Payload) -> dict[str, Any]:
     """Register a media server, or change what is known of it."""
-    body = _parse(payload)
+    body = parse_body(ServerBody, payload)
     with request.app.state.work.begin() as connection:
         found = authorise(connection, request, key, "admin")
         if found.server_id is not None:
@@ -98,14 +111,6 @@ def get_users(request: Request, key: Credentials, server_id: ServerId) -> dict[s
     return {
         "users": [{"user_id": user.external_id, "name": user.name, "n_plays": user.n_plays, "has_taste": user.has_taste} for user in users]
     }
-
-
-def _parse(payload: bytes) -> ServerBody:
-    try:
-        return ServerBody.model_validate_json(payload)
-    except ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False, include_input=False)
-        raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in faults]) from None
 
 
 def _answer(server: Server) -> dict[str, Any]:

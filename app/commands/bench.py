@@ -1,4 +1,7 @@
-"""palate bench search | serve"""
+"""palate bench search | serve
+
+What measures is imported where it is used: the worker is started by the same command line, and has no use for it.
+"""
 
 import contextlib
 import os
@@ -18,9 +21,6 @@ from app.db.engine import serving_engine, working_engine
 from app.db.scratch import scratch_database
 from app.logs import configure_logs
 from app.settings import Settings
-from jobs.bench_mix import bench_mix
-from jobs.bench_search import bench_search
-from jobs.bench_serve import bench_serve
 from migrations.migrate import migrate
 
 app = typer.Typer(help="Measure, in a scratch database that is dropped afterwards.", no_args_is_help=True)
@@ -45,6 +45,8 @@ def search(items: Items = 100_000, users: Users = 100, data: DataOption = Data.r
 
     Example: palate bench search --items 100000 --users 100 --data planted --json search.json
     """
+    from jobs.bench_search import bench_search
+
     with scratch_engines() as (settings, _, work, serve):
         rows = bench_search(work, serve, data.value, items, users, settings.embedding_model, seed)
     _report("search", data, items, users, rows, json)
@@ -68,6 +70,9 @@ def serve(
 
     Example: palate bench serve --items 100000 --json serve.json
     """
+    from jobs.bench_mix import bench_mix
+    from jobs.bench_serve import bench_serve
+
     with scratch_engines() as (settings, url, work, serving):
         load: dict[str, Any] = {"port": port, "n_connections": connections, "seconds": seconds, "seed": seed}
         if mix:

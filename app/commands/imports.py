@@ -11,12 +11,14 @@ import typer
 from app.commands.session import command_engine, shown_progress
 from app.connect.demo.household import SERVER_ID, read_demo
 from app.connect.importing import Import, run_import
-from app.connect.movielens import MAX_REASONS, read_movielens
 from app.db import Engine
 from app.db.servers import find_server, put_server
 from app.types import Server
 
 app = typer.Typer(help="Bring in a library and what was watched.", no_args_is_help=True)
+
+# Of the lines that could not be used; their number is told.
+MAX_REASONS = 20
 
 
 @app.command()
@@ -31,6 +33,9 @@ def movielens(
 
     Example: palate import movielens ~/ml-1m --server movielens
     """
+    # Here: it reads with polars, which the worker, started by the same command line, has no use for.
+    from app.connect.movielens import read_movielens
+
     _import(server, "MovieLens", lambda: read_movielens(folder, metadata))
 
 

@@ -1,12 +1,13 @@
 """palate worker, embed"""
 
 import contextlib
+import os
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from app.commands.session import chosen_servers, command_engine, shown_progress
+from app.commands.session import chosen_servers, command_engine, database_url, shown_progress
 from app.db.servers import find_user_id
 from app.errors import BadInput, UnknownUser
 from jobs.embed_items import embed_items
@@ -20,12 +21,15 @@ def add_to(app: typer.Typer) -> None:
 
 
 def worker() -> None:
-    """Embed what is new, learn each night and refresh tastes, until stopped. `palate up` runs one.
+    """Run jobs, and start by itself what is due: embedding, tastes, learning each night. `palate up` runs one; any number may run.
 
     Example: palate worker
     """
-    with command_engine() as (settings, engine), contextlib.suppress(KeyboardInterrupt):
-        run_worker(engine, settings.embedding_model, settings.slate_retention_days, settings.kept_space_days)
+    with command_engine() as (settings, engine), contextlib.ExitStack() as stack:
+        url = database_url(settings, stack)
+        # For the processes that heavy jobs have of their own.
+        os.environ["PALATE_DATABASE_URL"] = url
+        run_worker(engine, settings, url)
 
 
 def embed(

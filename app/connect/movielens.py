@@ -24,7 +24,6 @@ SOURCE = "movielens"
 TITLE = re.compile(r"^(?P<name>.*?)\s*\((?P<year>\d{4})\)\s*$")
 OTHER_TITLES = re.compile(r"^(?P<name>.+?)(?P<others>(?:\s+\([^()]*[^\W\d][^()]*\))*)$")
 ARTICLE = re.compile(r"^(?P<rest>.+), (?P<article>The|A|An|Le|La|Les|L'|Il|Das|Der|Die|El|Los)$")
-MAX_REASONS = 20
 
 
 def read_movielens(folder: Path, metadata: Path | None = None) -> Import:

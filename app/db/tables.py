@@ -409,6 +409,37 @@ feature_skew = Table(
     PrimaryKeyConstraint("server_id", "model_id", "feature"),
 )
 
+# The key has no server: a job may be for every one.
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("server_id", BigInteger, ForeignKey("servers.id", ondelete="CASCADE"), comment="NULL: every server"),
+    Column("name", Text, nullable=False),
+    Column("user_id", BigInteger, comment="NULL: everybody"),
+    Column(
+        "status",
+        Text,
+        CheckConstraint("status IN ('queued', 'running', 'succeeded', 'failed', 'cancelled')", name="status"),
+        nullable=False,
+        server_default=text("'queued'"),
+    ),
+    Column("tick", DateTime(timezone=True), comment="the moment of its schedule that it was started for; NULL: asked for"),
+    Column("attempt", Integer, nullable=False, server_default=text("0"), comment="rises with each start; only the last may write"),
+    _flag("is_cancelling"),
+    Column("done", BigInteger, nullable=False, server_default=text("0")),
+    Column("total", BigInteger, nullable=False, server_default=text("0")),
+    Column("counters", JSONB, nullable=False, server_default=text("'{}'"), comment="what it did"),
+    Column("error", Text),
+    Column("queue_id", BigInteger, comment="of the queue's own row"),
+    _now("queued_at"),
+    Column("started_at", DateTime(timezone=True)),
+    Column("finished_at", DateTime(timezone=True)),
+)
+Index("jobs_tick_idx", jobs.c.server_id, jobs.c.name, jobs.c.tick, unique=True, postgresql_where=jobs.c.tick.is_not(None))
+Index("jobs_server_id_name_idx", jobs.c.server_id, jobs.c.name, jobs.c.id)
+Index("jobs_open_idx", jobs.c.name, jobs.c.server_id, postgresql_where=text("status IN ('queued', 'running')"))
+
 keys = Table(
     "keys",
     metadata,

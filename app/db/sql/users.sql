@@ -84,7 +84,7 @@ user_libraries AS (DELETE FROM user_libraries WHERE server_id = :server_id AND u
 tombstone AS (
     UPDATE users
     SET name = NULL, is_disabled = false, has_all_libraries = true, max_parental_age = NULL, blocked_tags = '{}', allowed_tags = '{}',
-        is_opted_out = false, engagement_version = 0, erased_at = :now
+        is_opted_out = false, engagement_version = 0, grant_id = NULL, policy_digest = NULL, erased_at = :now
     WHERE server_id = :server_id AND id = :user_id
 )
 SELECT (SELECT count(*) FROM plays) AS plays, (SELECT count(*) FROM signals) AS signals,

@@ -154,3 +154,39 @@ class NothingToRollBack(PalateError):
     """No model is live here and none was before: fused scores serve."""
 
     status, title = 409, "Nothing to roll back"
+
+
+class SecretKeyChanged(PalateError):
+    """The stored token of this media server was encrypted with another PALATE_SECRET_KEY. Set that one again, or connect it anew."""
+
+    status, title = 409, "Secret key changed"
+
+
+class NotConnected(PalateError):
+    """This server is not connected to a media server. `palate connect jellyfin URL --server ID` does it."""
+
+    status, title = 409, "Not connected"
+
+
+class MediaServerDown(PalateError):
+    """The media server does not answer."""
+
+    status, title = 503, "Media server down"
+
+
+class MediaServerSlow(PalateError):
+    """The media server takes too long to answer. Try again when it has less to do."""
+
+    status, title = 504, "Media server slow"
+
+
+class MediaServerUnclear(PalateError):
+    """The media server answered what is no answer."""
+
+    status, title = 502, "Media server unclear"
+
+
+class MediaServerRefused(PalateError):
+    """The media server does not accept the token. Make an API key in its dashboard (Advanced, API Keys), and run `palate connect` again."""
+
+    status, title = 502, "Media server refused"

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from app.commands import bench, evaluate, imports, keys, learn, models, packs, service, work
+from app.commands import bench, connect, evaluate, imports, keys, learn, models, packs, service, work
 from app.errors import PalateError
 
 app = typer.Typer(
@@ -13,6 +13,8 @@ app = typer.Typer(
 service.add_to(app)
 work.add_to(app)
 learn.add_to(app)
+connect.add_to(app)
+app.add_typer(connect.app, name="connect")
 app.add_typer(keys.app, name="keys")
 app.add_typer(imports.app, name="import")
 app.add_typer(packs.app, name="pack")

@@ -18,6 +18,9 @@ from jobs.sync_tally import Tally
 
 log = structlog.get_logger()
 
+# To map and roll up costs some 50 ms a transaction, whatever is in it.
+PER_TRANSACTION = 2_000
+
 
 @dataclass
 class Changes:
@@ -52,12 +55,17 @@ def sync_content(
 ) -> Content:
     """All items, or those saved since then. Raises as `JellyfinClient.get`; what came before is kept."""
     content = Content()
+    waiting: list[dict[str, Any]] = []
     for library in libraries:
-        for page in read_items(client, library, saved_since):
-            write_items(engine, server, page.bodies, content.items)
+        for bodies in read_items(client, library, saved_since):
+            waiting += bodies
+            if len(waiting) >= PER_TRANSACTION:
+                write_items(engine, server, waiting, content.items)
+                waiting = []
             if saved_since is not None:
-                content.changed_titles |= {body["item_id"] for body in page.bodies if body["type"] in ("movie", "series")}
-            tally.did(len(page.bodies))
+                content.changed_titles |= {body["item_id"] for body in bodies if body["type"] in ("movie", "series")}
+            tally.did(len(bodies))
+    write_items(engine, server, waiting, content.items)
     return content
 
 

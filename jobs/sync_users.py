@@ -1,6 +1,6 @@
 """Who uses a media server, which titles it shows them, and what it keeps of what they did.
 
-A user's rows are written page by page; who they are and what they see comes last, in one transaction, so that nobody is answered before it
+A user's rows are written as they come; who they are and what they see comes last, in one transaction, so that nobody is answered before it
 is known what they may see, and one who was read by half is read anew.
 """
 
@@ -30,10 +30,10 @@ from app.db.grants import KnownUser, drop_unused_grants, grant, granted_titles, 
 from app.db.ingest import ingest_plays, ingest_signals, ingest_users
 from app.db.standing import standing_signals, unplayed
 from app.types import Server
-from jobs.sync_content import Changes
+from jobs.sync_content import PER_TRANSACTION, Changes
 from jobs.sync_tally import Tally
 
-# A policy without limits hides nothing: what a list of it lacks was moved from page to page, and is asked for by id.
+# More than that is hidden by something.
 MOST_ASKED_FOR = 2_000
 
 
@@ -90,10 +90,12 @@ def _write_users(connection: Connection, server: Server, users: Iterable[Jellyfi
 
 
 class _Reader:
-    """Reads one user after the other."""
+    """Reads one user after the other; what waits to be written is of one user."""
 
     def __init__(self, engine: Engine, server: Server, client: JellyfinClient, done: UsersDone, tally: Tally) -> None:
         self._engine, self._server, self._client, self._done, self._tally = engine, server, client, done, tally
+        self._plays: list[dict[str, Any]] = []
+        self._signals: list[dict[str, Any]] = []
 
     def read_whole(self, user: JellyfinUser, *, with_earlier: bool) -> None:
         told = Told()
@@ -102,16 +104,22 @@ class _Reader:
                 self._take(user, states, told, with_earlier=with_earlier)
                 if question.filter is None:
                     told.titles |= {state.item_id for state in states}
-        self._take_back_signals(user, told)
-        self._take_back_plays(user, told)
-        self._settle(user, told.titles)
+        self._flush()
+        self._take_back(user, told, whole=True)
+        titles = self._seen_titles(user, told.titles)
+        with self._engine.begin() as connection:
+            self._write(connection)
+            _write_users(connection, self._server, [user])
+            grant(connection, self._server.id, user.id, titles, user.policy_digest, is_unlimited=user.is_unlimited)
 
     def read_news(self, user: JellyfinUser, known_until: datetime | None, changed_titles: Collection[str]) -> None:
         told = Told()
         for question in NEWS:
             for states in read_states(self._client, user.id, question, known_until):
                 self._take(user, states, told, with_earlier=False)
-        self._take_back_signals(user, told)
+        self._flush()
+        self._take_back(user, told, whole=False)
+        self._flush()
         if changed_titles:
             visible = visible_among(self._client, user.id, sorted(changed_titles))
             with self._engine.begin() as connection:
@@ -119,60 +127,51 @@ class _Reader:
                 grant(connection, self._server.id, user.id, titles, user.policy_digest, is_unlimited=user.is_unlimited)
 
     def _take(self, user: JellyfinUser, states: Sequence[State], told: Told, *, with_earlier: bool) -> None:
-        plays = [body for state in states for body in play_bodies(user.id, state, with_earlier=with_earlier)]
-        signals = [signal_body(user.id, state.item_id, kind, value) for state in states for kind, value in said(state).items()]
+        self._plays += [body for state in states for body in play_bodies(user.id, state, with_earlier=with_earlier)]
+        self._signals += [signal_body(user.id, state.item_id, kind, value) for state in states for kind, value in said(state).items()]
         told.begun |= {state.item_id for state in states if state.was_begun}
         told.said |= {(state.item_id, subject(kind)) for state in states for kind in said(state)}
-        self._write_plays(plays)
-        self._write_signals(signals)
+        if len(self._plays) + len(self._signals) >= PER_TRANSACTION:
+            self._flush()
         self._tally.did(len(states))
 
-    def _write_plays(self, bodies: Sequence[dict[str, Any]]) -> None:
-        rows, _, rejected = PLAYS.read(bodies)
-        self._done.plays.n_rejected += len(rejected)
-        if rows:
+    def _flush(self) -> None:
+        if self._plays or self._signals:
             with self._engine.begin() as connection:
-                self._done.plays.add(ingest_plays(connection, self._server.id, SOURCE, rows))
+                self._write(connection)
 
-    def _write_signals(self, bodies: Sequence[dict[str, Any]]) -> None:
-        rows, _, rejected = SIGNALS.read(bodies)
-        self._done.signals.n_rejected += len(rejected)
-        if rows:
-            with self._engine.begin() as connection:
-                self._done.signals.add(ingest_signals(connection, self._server.id, SOURCE, rows))
+    def _write(self, connection: Connection) -> None:
+        plays, _, bad_plays = PLAYS.read(self._plays)
+        signals, _, bad_signals = SIGNALS.read(self._signals)
+        self._done.plays.n_rejected += len(bad_plays)
+        self._done.signals.n_rejected += len(bad_signals)
+        if plays:
+            self._done.plays.add(ingest_plays(connection, self._server.id, SOURCE, plays))
+        if signals:
+            self._done.signals.add(ingest_signals(connection, self._server.id, SOURCE, signals))
+        self._plays, self._signals = [], []
 
-    def _take_back_signals(self, user: JellyfinUser, told: Told) -> None:
-        """What it said before and does not say now; asked for by id, as a list may have lost it between two pages."""
+    def _take_back(self, user: JellyfinUser, told: Told, *, whole: bool) -> None:
+        """What it said before and does not say now; asked for by id, as a list may have lost it between two pages. Only where all was read
+        is anything known not to be played."""
         with self._engine.begin() as connection:
             standing = standing_signals(connection, self._server.id, SOURCE, user.id)
-        lost = {(key, kind) for key, kind in standing if (key, subject(kind)) not in told.said}
-        now_said = self._ask_again(user, {key for key, _ in lost})
-        taken_back = [(key, kind) for key, kind in sorted(lost) if key in now_said and kind not in said(now_said[key])]
-        self._write_signals([signal_body(user.id, key, kind, False) for key, kind in taken_back])
-
-    def _take_back_plays(self, user: JellyfinUser, told: Told) -> None:
-        """Marked as not watched: another version that is watched, or a file that was renamed, takes nothing back."""
-        with self._engine.begin() as connection:
-            lost = unplayed(connection, self._server.id, SOURCE, user.id, told.begun)
-        now_said = self._ask_again(user, {key for one in lost for key in one.versions})
+            unplayed_now = unplayed(connection, self._server.id, SOURCE, user.id, told.begun) if whole else []
+        lost = sorted((key, kind) for key, kind in standing if (key, subject(kind)) not in told.said)
+        ids = {key for key, _ in lost} | {key for one in unplayed_now for key in one.versions}
+        found = {state.item_id: state for states in read_states_by_id(self._client, user.id, sorted(ids)) for state in states}
+        self._signals += [signal_body(user.id, key, kind, False) for key, kind in lost if key in found and kind not in said(found[key])]
         at = self._client.answered_at or datetime.now(UTC)
-        unwatched = []
-        for one in lost:
-            versions = [now_said[key] for key in one.versions if key in now_said]
+        for one in unplayed_now:
+            # Another version that is watched, or a file that was renamed, takes nothing back.
+            versions = [found[key] for key in one.versions if key in found]
             if versions and not any(version.was_begun for version in versions):
-                unwatched.append(unwatched_body(user.id, one.external_id, at))
-        self._write_signals(unwatched)
+                self._signals.append(unwatched_body(user.id, one.external_id, at))
 
-    def _ask_again(self, user: JellyfinUser, ids: Collection[str]) -> dict[str, State]:
-        found = read_states_by_id(self._client, user.id, sorted(ids))
-        return {state.item_id: state for states in found for state in states}
-
-    def _settle(self, user: JellyfinUser, titles: set[str]) -> None:
-        if user.is_unlimited:
-            with self._engine.begin() as connection:
-                lacking = lacking_titles(connection, self._server.id, titles)
-            if len(lacking) <= MOST_ASKED_FOR:
-                titles = titles | visible_among(self._client, user.id, lacking)
+    def _seen_titles(self, user: JellyfinUser, titles: set[str]) -> set[str]:
+        """A policy without limits hides nothing: what a list of its lacks moved from page to page, and is asked for by id."""
+        if not user.is_unlimited:
+            return titles
         with self._engine.begin() as connection:
-            _write_users(connection, self._server, [user])
-            grant(connection, self._server.id, user.id, titles, user.policy_digest, is_unlimited=user.is_unlimited)
+            lacking = lacking_titles(connection, self._server.id, titles)
+        return titles | visible_among(self._client, user.id, lacking) if len(lacking) <= MOST_ASKED_FOR else titles

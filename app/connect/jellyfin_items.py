@@ -37,14 +37,6 @@ class Library:
     types: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
-    """A page of a library: bodies of its items, and how many there are in all lists of this kind."""
-
-    bodies: Sequence[dict[str, Any]]
-    total: int
-
-
 def read_libraries(client: JellyfinClient) -> list[Library]:
     """Those that hold films or series. Raises as `JellyfinClient.get`."""
     answer = client.get("/Library/VirtualFolders")
@@ -60,15 +52,15 @@ def count_items(client: JellyfinClient, library: Library, kind: str) -> int:
     return client.count("/Items", asked)
 
 
-def read_items(client: JellyfinClient, library: Library, saved_since: datetime | None) -> Iterator[Read]:
-    """Page by page, titles first; only what was saved since then, where that is given. Raises as `JellyfinClient.get`."""
+def read_items(client: JellyfinClient, library: Library, saved_since: datetime | None) -> Iterator[list[dict[str, Any]]]:
+    """Bodies page by page, titles first; only what was saved since then, where that is given. Raises as `JellyfinClient.get`."""
     since: Parameters = {} if saved_since is None else {"minDateLastSaved": f"{saved_since:%Y-%m-%dT%H:%M:%S}Z"}
     for kinds, fields in ((TITLES, TITLE_FIELDS), (PARTS, PART_FIELDS)):
         types = [one for one in library.types if one in kinds]
         if types:
             asked = {**LISTED, **IMAGES, **since, "parentId": library.id, "includeItemTypes": types, "fields": fields}
             for page in client.pages("/Items", asked):
-                yield Read(_bodies(client, library, page.items), page.total)
+                yield _bodies(client, library, page.items)
 
 
 def read_items_by_id(client: JellyfinClient, library: Library, ids: Sequence[str]) -> Iterator[list[dict[str, Any]]]:

@@ -32,5 +32,5 @@ def make_jellyfin() -> Iterator[Callable[..., FakeJellyfin]]:
 
 @pytest.fixture
 def jellyfin(make_jellyfin: Callable[..., FakeJellyfin], major: Literal[10, 12]) -> FakeJellyfin:
-    """12 films, 3 series of 12 episodes, 6 users of whom two are children."""
-    return make_jellyfin(generated(12, 3, 12, 6, 15), major)
+    """12 films, 3 series of 12 episodes, 3 users of whom one is a child."""
+    return make_jellyfin(generated(12, 3, 12, 3, 15), major)

@@ -61,6 +61,7 @@ class FakeJellyfin:
         self.writes_dashes = False
         self.plugins: list[dict[str, Any]] = []
         self.user_tokens: dict[str, str] = {}
+        self.id = "f" * 32
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.url = ""
         self._description: Description | None = description(major)
@@ -160,7 +161,7 @@ class FakeJellyfin:
 
     def _info(self) -> dict[str, Any]:
         version = "12.0.0" if self.major >= 12 else "10.11.8"
-        return {"ServerName": "Attic", "Version": version, "ProductName": "Jellyfin Server", "Id": "f" * 32, "StartupWizardCompleted": True}
+        return {"ServerName": "Attic", "Version": version, "ProductName": "Jellyfin Server", "Id": self.id, "StartupWizardCompleted": True}
 
     def _refused(self, what: str) -> Answer:
         return Answer(400, orjson.dumps({"title": what, "status": 400}))

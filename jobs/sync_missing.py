@@ -76,12 +76,12 @@ def _read_all(
     for library in libraries:
         for _ in range(ATTEMPTS):
             ids, agrees = read_ids(client, library)
-            present |= ids
             if agrees:
                 break
         else:
             unsure.add(library.id)
             log.warning("a list is not as long as its count: nothing is deleted", server=server.external_id, library=library.name)
+        present |= ids
         for bodies in read_items_by_id(client, library, sorted(ids - known)):
             write_items(engine, server, bodies, Changes())
     if unsure:

@@ -12,7 +12,7 @@ from app.types import Server
 from tests.connect.fake_jellyfin.library import FakeItem, FakeLibrary, generated, guid
 from tests.connect.fake_jellyfin.server import FakeJellyfin
 from tests.jobs.sync.conftest import Sync
-from tests.jobs.sync.rows import everything, rows
+from tests.jobs.sync.rows import rows
 
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
 FILMS = guid("films")

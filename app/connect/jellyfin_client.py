@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 import orjson
 
+from app.connect.jellyfin_values import plain_id
 from app.errors import BadInput, MediaServerDown, MediaServerRefused, MediaServerSlow, MediaServerUnclear
 
 Parameters = Mapping[str, str | int | bool | Sequence[str]]
@@ -61,7 +62,7 @@ class JellyfinClient:
                 return self._get_once(path, parameters or {})
             except (MediaServerDown, MediaServerSlow, MediaServerUnclear) as error:
                 # An answer that breaks off in the middle is a server that goes down. What was too long is asked for in smaller pieces.
-                is_too_long = isinstance(error, MediaServerSlow) and parameters is not None and "limit" in parameters
+                is_too_long = isinstance(error, MediaServerSlow) and (parameters or {}).get("limit", 0) not in (0, 1, SMALLEST_PAGE)
                 if pause is None or is_too_long:
                     raise error from None
             time.sleep(pause)
@@ -140,14 +141,6 @@ def checked_url(url: str) -> str:
     if parts.username is not None or parts.password is not None:
         raise BadInput("The address of a Jellyfin holds no name and password: give its API key as the token.")
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
-
-
-def plain_id(value: Any) -> str | None:
-    """32 lower-case hex, as it stands in addresses; None for what is no id."""
-    if not isinstance(value, str):
-        return None
-    plain = value.replace("-", "").lower()
-    return plain if len(plain) == 32 and all(letter in "0123456789abcdef" for letter in plain) else None
 
 
 def _checked_token(token: str) -> str:

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.connect.jellyfin_client import JellyfinClient, Parameters, plain_id
+from app.connect.jellyfin_client import JellyfinClient, Parameters
+from app.connect.jellyfin_values import listed, mapping, moment, plain_id, rating, seconds, within, word, words
 from app.errors import MediaServerUnclear
-
-TICKS_PER_SECOND = 10_000_000
 
 TITLES = ("Movie", "Series")
 PARTS = ("Season", "Episode")
@@ -89,92 +88,54 @@ def _bodies(client: JellyfinClient, library: Library, items: Sequence[Any]) -> l
 def _people(client: JellyfinClient, ids: Sequence[str]) -> dict[str, list[Any]]:
     """Asked for by themselves: a title may have hundreds."""
     asked: Parameters = {**BARE, "fields": "People", "includeItemTypes": TITLES}
-    return {str(_id_of(item)): item.get("People") or [] for items in client.by_id(ids, asked) for item in items}
+    return {str(_id_of(item)): listed(item.get("People")) for items in client.by_id(ids, asked) for item in items}
 
 
 def item_body(item: Mapping[str, Any], library_id: str, people: Sequence[Any]) -> dict[str, Any]:
     """The body of the API that this BaseItemDto means. What it does not say stays unknown; what can't be is left out."""
     kind = KINDS[item["Type"]]
     key = str(_id_of(item))
+    added_at = moment(item.get("DateCreated"))
     body: dict[str, Any] = {
-        "item_id": key, "type": kind, "name": _text(item.get("Name"), 512) or "?", "library_id": library_id,
-        "added_at": _moment(item.get("DateCreated")), "runtime_seconds": _seconds(item.get("RunTimeTicks")),
-        "official_rating": _text(item.get("OfficialRating"), 512), "images": _images(item),
+        "item_id": key, "type": kind, "name": word(item.get("Name"), 512) or "?", "library_id": library_id,
+        "added_at": None if added_at is None else added_at.isoformat(), "runtime_seconds": seconds(item.get("RunTimeTicks")),
+        "official_rating": word(item.get("OfficialRating"), 512), "images": _images(item),
         "provider_ids": _provider_ids(item.get("ProviderIds")),
     }  # fmt: skip
     if kind in ("movie", "series"):
         return body | {
-            "original_name": _text(item.get("OriginalTitle"), 512), "overview": _text(item.get("Overview"), 20_000),
-            "year": _within(item.get("ProductionYear"), 1, 9999), "community_rating": _rating(item.get("CommunityRating")),
-            "genres": _words(item.get("Genres"), 200), "tags": _words(item.get("Tags"), 1000),
-            "studios": _words([one.get("Name") for one in item.get("Studios") or [] if isinstance(one, dict)], 200),
+            "original_name": word(item.get("OriginalTitle"), 512), "overview": word(item.get("Overview"), 20_000),
+            "year": within(item.get("ProductionYear"), 1, 9999), "community_rating": rating(item.get("CommunityRating")),
+            "genres": words(item.get("Genres"), 200), "tags": words(item.get("Tags"), 1000),
+            "studios": words([one.get("Name") for one in map(mapping, listed(item.get("Studios")))], 200),
             "people": _named(people),
         }  # fmt: skip
-    number = _within(item.get("IndexNumber"), 0, 2**31 - 1)
+    number = within(item.get("IndexNumber"), 0, 2**31 - 1)
     # A part whose series the server does not know yet stands alone until it does.
     body["series_id"] = plain_id(item.get("SeriesId")) or key
     if kind == "season":
         return body | {"season_number": number}
-    return body | {"season_number": _within(item.get("ParentIndexNumber"), 0, 2**31 - 1), "episode_number": number}
+    return body | {"season_number": within(item.get("ParentIndexNumber"), 0, 2**31 - 1), "episode_number": number}
 
 
 def _id_of(item: Any) -> str | None:
     return plain_id(item.get("Id")) if isinstance(item, dict) else None
 
 
-def _text(value: Any, longest: int) -> str | None:
-    return (value.replace("\x00", "")[:longest] or None) if isinstance(value, str) else None
-
-
-def _words(values: Any, most: int) -> list[str]:
-    found = (_text(value, 512) for value in values or []) if isinstance(values, list) else ()
-    return [word for word in found if word][:most]
-
-
 def _named(people: Sequence[Any]) -> list[dict[str, str]]:
-    named = [(_text(one.get("Name"), 512), _text(one.get("Type"), 512)) for one in people if isinstance(one, dict)]
+    named = [(word(one.get("Name"), 512), word(one.get("Type"), 512)) for one in map(mapping, people)]
     return [{"name": name, "kind": (kind or "unknown").lower()} for name, kind in named if name][:1000]
 
 
 def _provider_ids(value: Any) -> dict[str, str]:
-    given = {str(name).lower(): key for name, key in value.items()} if isinstance(value, dict) else {}
+    given = {str(name).lower(): key for name, key in mapping(value).items()}
     return {name: key[:64].replace("\x00", "") for name in ("tmdb", "imdb", "tvdb") if isinstance(key := given.get(name), str)}
 
 
 def _images(item: Mapping[str, Any]) -> dict[str, str]:
     """The tags that the media server's own addresses of images take."""
-    tags = item.get("ImageTags")
-    found = {str(name).lower(): tag for name, tag in tags.items()} if isinstance(tags, dict) else {}
-    backdrops = item.get("BackdropImageTags")
-    if isinstance(backdrops, list) and backdrops:
+    found = {name.lower(): tag for name, tag in mapping(item.get("ImageTags")).items()}
+    if backdrops := listed(item.get("BackdropImageTags")):
         found["backdrop"] = backdrops[0]
-    return {name[:256]: tag[:512] for name, tag in list(found.items())[:50] if name and isinstance(tag, str) and tag}
-
-
-def _moment(value: Any) -> str | None:
-    """Where nothing is known .NET says the year 1."""
-    moment = moment_of(value)
-    return None if moment is None else moment.isoformat()
-
-
-def moment_of(value: Any) -> datetime | None:
-    """A time of the server, with its seven digits of a second."""
-    try:
-        moment = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        return None
-    return moment if moment.tzinfo is not None and 1900 <= moment.year <= 2199 else None
-
-
-def _seconds(ticks: Any) -> float | None:
-    """A tick is 100 ns."""
-    found = _within(ticks, 1, (2**31 - 1) * TICKS_PER_SECOND)
-    return None if found is None else float(found // TICKS_PER_SECOND)
-
-
-def _rating(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 10 else None
-
-
-def _within(value: Any, least: int, most: int) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most else None
+    read = {word(name, 256): word(tag, 512) for name, tag in list(found.items())[:50]}
+    return {name: tag for name, tag in read.items() if name and tag}

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.connect.jellyfin_client import JellyfinClient, plain_id
+from app.connect.jellyfin_client import JellyfinClient
 from app.connect.jellyfin_items import BARE, LISTED, count_items, read_libraries
 from app.connect.jellyfin_states import PLAYABLE
 from app.connect.jellyfin_users import read_users
+from app.connect.jellyfin_values import plain_id
 from app.errors import MediaServerRefused, MediaServerUnclear
 
 # What each brings that the rest can't.

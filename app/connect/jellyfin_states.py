@@ -7,11 +7,12 @@ watched it does not say, and of what came before the last time nothing but a num
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeGuard
+from typing import Any
 
 from app.connect.bodies import SUBJECTS
-from app.connect.jellyfin_client import JellyfinClient, Parameters, plain_id
-from app.connect.jellyfin_items import BARE, PARTS, TICKS_PER_SECOND, TITLES, moment_of
+from app.connect.jellyfin_client import JellyfinClient, Parameters
+from app.connect.jellyfin_items import BARE, PARTS, TITLES
+from app.connect.jellyfin_values import MAX_TICKS, TICKS_PER_SECOND, mapping, moment, plain_id, rating, within, word
 
 SOURCE = "jellyfin"
 PLAYABLE = ("Movie", "Episode")
@@ -93,17 +94,16 @@ def state_of(item: Any) -> State | None:
     key = plain_id(item.get("Id")) if isinstance(item, dict) else None
     if key is None or item.get("Type") not in TITLES + PARTS:
         return None
-    data = item.get("UserData") if isinstance(item.get("UserData"), dict) else {}
-    position, runtime, own_key = data.get("PlaybackPositionTicks"), item.get("RunTimeTicks"), data.get("Key")
-    percent = None
-    if _is_number(position) and _is_number(runtime) and position > 0 and runtime >= TICKS_PER_SECOND:
-        percent = min(100.0 * position / runtime, 100.0)
-    rating, n_plays, likes = data.get("Rating"), data.get("PlayCount"), data.get("Likes")
+    data = mapping(item.get("UserData"))
+    position, runtime = (
+        within(data.get("PlaybackPositionTicks"), 1, MAX_TICKS),
+        within(item.get("RunTimeTicks"), TICKS_PER_SECOND, MAX_TICKS),
+    )
+    likes = data.get("Likes")
     return State(
-        key, item["Type"], own_key if isinstance(own_key, str) and own_key else key,
-        n_plays if isinstance(n_plays, int) else 0, data.get("Played") is True, percent, moment_of(data.get("LastPlayedDate")),
-        data.get("IsFavorite") is True, likes if isinstance(likes, bool) else None,
-        float(rating) if _is_number(rating) and 0 <= rating <= 10 else None,
+        key, item["Type"], word(data.get("Key"), 100) or key, within(data.get("PlayCount"), 0, 2**31) or 0, data.get("Played") is True,
+        None if position is None or runtime is None else min(100 * position / runtime, 100.0), moment(data.get("LastPlayedDate")),
+        data.get("IsFavorite") is True, likes if isinstance(likes, bool) else None, rating(data.get("Rating")),
     )  # fmt: skip
 
 
@@ -117,13 +117,13 @@ def play_bodies(user: str, state: State, *, with_earlier: bool) -> Iterator[dict
         return
     began = "unknown" if state.last_at is None else state.last_at.isoformat()
     yield {
-        "play_id": f"{user}:{state.type}:{state.key}:{began}"[:256], "user_id": user, "item_id": state.item_id,
+        "play_id": f"{user}:{state.type}:{state.key}:{began}", "user_id": user, "item_id": state.item_id,
         "started_at": None if state.last_at is None else state.last_at.isoformat(),
         "completed": state.is_played, "percent": None if state.is_played else state.percent,
     }  # fmt: skip
     if with_earlier and state.is_played:
         for number in range(1, min(state.n_plays, MOST_EARLIER_PLAYS)):
-            yield {"play_id": f"{user}:{state.type}:{state.key}:earlier {number}"[:256], "user_id": user, "item_id": state.item_id}
+            yield {"play_id": f"{user}:{state.type}:{state.key}:earlier {number}", "user_id": user, "item_id": state.item_id}
 
 
 def subject(kind: str) -> str:
@@ -151,7 +151,3 @@ def signal_body(user: str, item_id: str, kind: str, value: bool | float) -> dict
 def unwatched_body(user: str, item_id: str, at: datetime) -> dict[str, Any]:
     said_at = at.isoformat()
     return {"signal_id": f"{user}:{item_id}:unwatched {said_at}", "user_id": user, "item_id": item_id, "kind": "unwatched", "at": said_at}
-
-
-def _is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.connect.jellyfin_client import JellyfinClient, plain_id
+from app.connect.jellyfin_client import JellyfinClient
 from app.connect.jellyfin_items import BARE, TITLES
+from app.connect.jellyfin_values import listed, mapping, plain_id, word, words
 from app.errors import MediaServerUnclear
 
 # Of a policy, all that says what somebody sees.
@@ -41,18 +42,17 @@ def user_of(user: Mapping[str, Any]) -> JellyfinUser:
 
     Its libraries and blocked tags hold at once; what its age limit lets through the media server alone knows, and is asked.
     """
-    policy = user.get("Policy") if isinstance(user.get("Policy"), dict) else {}
-    assert isinstance(policy, dict)
+    policy = mapping(user.get("Policy"))
     limits = {name: policy.get(name) for name in LIMITS}
     sees_all = limits["EnableAllFolders"] is not False
-    folders = [key for one in limits["EnabledFolders"] or [] if (key := plain_id(one)) is not None]
-    key, name = str(plain_id(user.get("Id"))), user.get("Name")
+    folders = [key for one in listed(limits["EnabledFolders"]) if (key := plain_id(one)) is not None]
+    key = str(plain_id(user.get("Id")))
     body = {
         "user_id": key,
-        "name": name if isinstance(name, str) and name else key,
+        "name": word(user.get("Name"), 512) or key,
         "is_disabled": policy.get("IsDisabled") is True,
         "library_ids": None if sees_all else folders,
-        "blocked_tags": [tag for tag in limits["BlockedTags"] or [] if isinstance(tag, str) and tag],
+        "blocked_tags": words(limits["BlockedTags"], 1000),
     }
     is_unlimited = sees_all and not any(value for name, value in limits.items() if name not in ("EnableAllFolders", "EnabledFolders"))
     # An age limit of 0 is one.

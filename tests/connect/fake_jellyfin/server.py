@@ -61,7 +61,7 @@ class FakeJellyfin:
         self.writes_dashes = False
         self.plugins: list[dict[str, Any]] = []
         self.user_tokens: dict[str, str] = {}
-        self.id = "f" * 32
+        self.id, self.version = "f" * 32, "12.0.0" if major >= 12 else "10.11.8"
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.url = ""
         self._description: Description | None = description(major)
@@ -160,8 +160,13 @@ class FakeJellyfin:
         return ""
 
     def _info(self) -> dict[str, Any]:
-        version = "12.0.0" if self.major >= 12 else "10.11.8"
-        return {"ServerName": "Attic", "Version": version, "ProductName": "Jellyfin Server", "Id": self.id, "StartupWizardCompleted": True}
+        return {
+            "ServerName": "Attic",
+            "Version": self.version,
+            "ProductName": "Jellyfin Server",
+            "Id": self.id,
+            "StartupWizardCompleted": True,
+        }
 
     def _refused(self, what: str) -> Answer:
         return Answer(400, orjson.dumps({"title": what, "status": 400}))

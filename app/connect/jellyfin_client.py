@@ -62,7 +62,8 @@ class JellyfinClient:
                 return self._get_once(path, parameters or {})
             except (MediaServerDown, MediaServerSlow, MediaServerUnclear) as error:
                 # An answer that breaks off in the middle is a server that goes down. What was too long is asked for in smaller pieces.
-                is_too_long = isinstance(error, MediaServerSlow) and (parameters or {}).get("limit", 0) not in (0, 1, SMALLEST_PAGE)
+                limit = (parameters or {}).get("limit")
+                is_too_long = isinstance(error, MediaServerSlow) and isinstance(limit, int) and limit > SMALLEST_PAGE
                 if pause is None or is_too_long:
                     raise error from None
             time.sleep(pause)

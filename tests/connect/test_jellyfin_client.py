@@ -29,7 +29,14 @@ def fake(make_jellyfin: MakeJellyfin, library: FakeLibrary) -> FakeJellyfin:
 
 @pytest.fixture
 def client(fake: FakeJellyfin) -> Iterator[JellyfinClient]:
-    with JellyfinClient(fake.url + "/", KEY, pauses=(0.0, 0.0), timeout=0.3, page=100) as client:
+    with JellyfinClient(fake.url + "/", KEY, pauses=(0.0, 0.0), page=100) as client:
+        yield client
+
+
+@pytest.fixture
+def impatient(fake: FakeJellyfin) -> Iterator[JellyfinClient]:
+    fake.slow_seconds = 0.8
+    with JellyfinClient(fake.url, KEY, pauses=(0.0,), timeout=0.4, page=100) as client:
         yield client
 
 
@@ -62,7 +69,7 @@ def test_a_redirect_is_not_followed(fake: FakeJellyfin, client: JellyfinClient) 
 
 @pytest.mark.parametrize(("fault", "error", "n_requests"), [
     ("500", MediaServerDown, 3), ("503", MediaServerDown, 3), ("hang up", MediaServerDown, 3), ("truncated", MediaServerUnclear, 3),
-    ("slow", MediaServerSlow, 3), ("401", MediaServerRefused, 1), ("403", MediaServerRefused, 1),
+    ("401", MediaServerRefused, 1), ("403", MediaServerRefused, 1),
 ])  # fmt: skip
 def test_what_may_pass_is_tried_again_and_what_will_not_is_said_at_once(
     fake: FakeJellyfin, client: JellyfinClient, fault: Any, error: type[PalateError], n_requests: int
@@ -95,13 +102,21 @@ def test_pages_go_on_to_the_total_though_one_is_short_and_count_once(fake: FakeJ
     assert [asked.query["enableTotalRecordCount"] for asked in fake.asked] == ["true", "false", "false"]
 
 
-def test_a_page_that_takes_too_long_is_halved_and_stays_so(fake: FakeJellyfin, client: JellyfinClient) -> None:
-    fake.slow_above = 30
-    assert sum(len(page.items) for page in client.pages("/Items", {"recursive": True})) == 30
-    assert [asked.query["limit"] for asked in fake.asked] == ["100", "50", "25", "25"]
-    fake.slow_above = 1
+def test_a_page_that_takes_too_long_is_halved_and_stays_so(fake: FakeJellyfin, impatient: JellyfinClient) -> None:
+    fake.slow_above = 60
+    assert sum(len(page.items) for page in impatient.pages("/Items", {"recursive": True})) == 30
+    assert [asked.query["limit"] for asked in fake.asked] == ["100", "50"]
+    assert impatient.page == 50
+
+
+def test_a_server_that_is_too_slow_for_anything_is_said_to_be(fake: FakeJellyfin, impatient: JellyfinClient) -> None:
+    fake.always = "slow"
     with pytest.raises(MediaServerSlow):
-        list(client.pages("/Items", {"recursive": True}))
+        impatient.get("/System/Info")
+    assert len(fake.asked) == 2
+    impatient.page = 20
+    with pytest.raises(MediaServerSlow):
+        list(impatient.pages("/Items", {"recursive": True}))
 
 
 @pytest.mark.parametrize(

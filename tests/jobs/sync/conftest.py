@@ -21,7 +21,7 @@ from tests.connect.fake_jellyfin.server import KEY, FakeJellyfin
 __all__ = ["jellyfin", "major", "make_jellyfin"]
 
 # Small pages, so that a list has several; nobody waits long.
-hasty = partial(JellyfinClient, pauses=(0.01, 0.01), page=7, timeout=2.0)
+hasty = partial(JellyfinClient, pauses=(0.01, 0.01), page=7, timeout=10.0)
 Sync = Callable[..., Synced]
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 import structlog
 
 from app.connect.jellyfin_client import JellyfinClient
-from app.connect.jellyfin_items import count_items, read_libraries
+from app.connect.jellyfin_items import TITLES, count_items, read_libraries
 from app.connect.jellyfin_server import read_info
 from app.connect.jellyfin_users import read_users
 from app.db import Engine
@@ -84,7 +84,10 @@ def _sync(
     is_nightly = is_whole or bool(forget) or stored.swept_at is None or now - stored.swept_at >= SWEEP_AFTER
     libraries, users = read_libraries(client), read_users(client)
     if is_whole:
-        tally.expect(sum(count_items(client, library, kind) for library in libraries for kind in library.types))
+        counts = [(kind, count_items(client, library, kind)) for library in libraries for kind in library.types]
+        # Everybody is asked about every title; of the rest about what they began, which is known when it is read.
+        n_asked = sum(not user.is_disabled for user in users)
+        tally.expect(sum(count * (1 + n_asked * (kind in TITLES)) for kind, count in counts))
     content = sync_content(engine, server, client, libraries, None if is_whole else stored.synced_until, tally)
     missing = Missing(0, stored.held)
     if is_nightly:

@@ -111,7 +111,7 @@ class JellyfinClient:
             answer = self._http.get(self.url + path, params={name: _as_text(value) for name, value in parameters.items()})
         except httpx.TimeoutException:
             raise MediaServerSlow from None
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise MediaServerDown(
                 f"{self.url} does not answer ({type(error).__name__}). Is the address right, and is it running?"
             ) from None
@@ -135,9 +135,10 @@ def checked_url(url: str) -> str:
     try:
         parts = urlsplit(url.strip())
         is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
+        httpx.URL(url.strip())
+    except (ValueError, httpx.InvalidURL):
         is_good = False
-    if not is_good or parts.query or parts.fragment:
+    if not is_good or parts.query or parts.fragment or any(letter.isspace() for letter in parts.netloc):
         raise BadInput("The address of a Jellyfin is as http://192.168.1.5:8096, with the path that it may have behind a proxy.")
     if parts.username is not None or parts.password is not None:
         raise BadInput("The address of a Jellyfin holds no name and password: give its API key as the token.")

@@ -41,8 +41,10 @@ def read_libraries(client: JellyfinClient) -> list[Library]:
     answer = client.get("/Library/VirtualFolders")
     if not isinstance(answer, list):
         raise MediaServerUnclear("The media server answers libraries that are no list.")
-    found = [(plain_id(one.get("ItemId")), one.get("Name") or "", one.get("CollectionType")) for one in answer if isinstance(one, dict)]
-    return [Library(key, name, HELD[kind]) for key, name, kind in found if key is not None and kind in HELD]
+    found = [
+        (plain_id(one.get("ItemId")), word(one.get("Name"), 512), word(one.get("CollectionType"), 512)) for one in map(mapping, answer)
+    ]
+    return [Library(key, name or "?", HELD[kind]) for key, name, kind in found if key is not None and kind in HELD]
 
 
 def count_items(client: JellyfinClient, library: Library, kind: str) -> int:
@@ -80,7 +82,7 @@ def read_ids(client: JellyfinClient, library: Library) -> tuple[set[str], bool]:
 
 
 def _bodies(client: JellyfinClient, library: Library, items: Sequence[Any]) -> list[dict[str, Any]]:
-    known = [item for item in items if isinstance(item, dict) and _id_of(item) is not None and item.get("Type") in KINDS]
+    known = [item for item in items if _id_of(item) is not None and item.get("Type") in TITLES + PARTS]
     people = _people(client, [str(_id_of(item)) for item in known if item["Type"] in TITLES])
     return [item_body(item, library.id, people.get(str(_id_of(item)), [])) for item in known]
 

@@ -145,7 +145,7 @@ def test_asked_by_id_what_was_not_asked_for_is_left_out(fake: FakeJellyfin, clie
 
 @pytest.mark.parametrize("url", [
     "", "192.168.1.5:8096", "ftp://host", "file:///etc/passwd", "http://", "http://host:port", "http://host?x=1", "http://host#x",
-    "http://user:secret@host", "http://[::1", "javascript:alert(1)",
+    "http://user:secret@host", "http://[::1", "javascript:alert(1)", "http://a b", "http://host\x00",
 ])  # fmt: skip
 def test_what_is_no_address_of_a_server_is_refused(url: str) -> None:
     with pytest.raises(BadInput) as raised:

@@ -71,7 +71,11 @@ class Lists:
             self._kept, self._kept_version = {}, self._library.version
         key = tuple(sorted((name, value) for name, value in query.items() if name not in ("startIndex", "limit")))
         if key not in self._kept:
-            found = [one for one in self._library.items.values() if self._fits(one, query, user)]
+            # What is no id is dropped, and where none is left nothing is filtered.
+            ids = [plain(one) for one in query.get("ids", "").split(",") if GUID.fullmatch(one)]
+            items = self._library.items
+            among = [items[one] for one in dict.fromkeys(ids) if one in items] if ids else items.values()
+            found = [one for one in among if self._fits(one, query, user)]
             found.sort(key=lambda one: self._sort_key(one, query, user), reverse=query.get("sortOrder", "").startswith("Desc"))
             self._kept[key] = found
         return self._kept[key]
@@ -81,10 +85,6 @@ class Lists:
             return False
         types = query.get("includeItemTypes")
         if types and item.type not in types.split(","):
-            return False
-        # What is no id is dropped, and where none is left nothing is filtered.
-        ids = {plain(one) for one in query.get("ids", "").split(",") if GUID.fullmatch(one)}
-        if ids and item.id not in ids:
             return False
         parent = plain(query.get("parentId", ""))
         if parent and item.library_id != parent:

@@ -3,12 +3,10 @@
 import random
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 import pytest
 
-from app.connect.jellyfin_client import JellyfinClient
 from app.db import Engine
 from app.db.connections import find_connection
 from app.db.locks import only_one
@@ -145,18 +143,6 @@ def test_an_answer_that_fails_once_is_asked_for_again(
     sync(wanted)
     sync(server)
     assert everything(engine, server) == everything(engine, wanted)
-
-
-def test_a_page_that_takes_too_long_is_asked_for_by_halves(
-    small: FakeLibrary, make_jellyfin: MakeJellyfin, connected: Connected, sync: Sync, engine: Engine
-) -> None:
-    whole, slow = make_jellyfin(small), make_jellyfin(small)
-    wanted, server = connected(whole), connected(slow)
-    sync(wanted)
-    slow.slow_above, slow.slow_seconds = 60, 1.5
-    sync(server, connect=partial(JellyfinClient, page=100, timeout=1.0, pauses=()))
-    assert everything(engine, server) == everything(engine, wanted)
-    assert {int(asked.query["limit"]) for asked in slow.asked if "limit" in asked.query} == {100, 50, 1}
 
 
 def test_twice_the_same_item_in_a_list_is_one(

@@ -18,7 +18,7 @@ from jobs.sync_tally import Tally
 
 log = structlog.get_logger()
 
-# To map and roll up costs some 50 ms a transaction, whatever is in it.
+# To map and roll up costs something whatever is in a transaction (EXPERIMENTS, syncs of a Jellyfin).
 PER_TRANSACTION = 2_000
 
 

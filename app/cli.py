@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from app.commands import backup, bench, doctor, erase, evaluate, imports, jobs, keys, learn, models, packs, service, spaces, work
+from app.commands import backup, bench, connect, doctor, erase, evaluate, imports, jobs, keys, learn, models, packs, service, spaces, work
 from app.errors import PalateError
 
 app = typer.Typer(
@@ -16,6 +16,8 @@ backup.add_to(app)
 erase.add_to(app)
 work.add_to(app)
 learn.add_to(app)
+connect.add_to(app)
+app.add_typer(connect.app, name="connect")
 app.add_typer(keys.app, name="keys")
 app.add_typer(imports.app, name="import")
 app.add_typer(packs.app, name="pack")

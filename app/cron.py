@@ -13,7 +13,7 @@ from app.job_types import JobName
 NEVER = "never"
 # What comes out of slates is counted before old ones go, titles have vectors before they are learned from, and what compares the old night
 # with the new comes last. Learning brings the two towers and the ranker after it.
-NIGHTLY: dict[JobName, str] = {
+USUAL: dict[JobName, str] = {
     "watch-through": "0 2 * * *",
     "prune": "10 2 * * *",
     "embed-items": "20 2 * * *",
@@ -21,6 +21,7 @@ NIGHTLY: dict[JobName, str] = {
     "refresh-tastes": "30 3 * * *",
     "skew": "0 4 * * *",
     "evaluate": "0 5 * * sun",
+    "sync-library": "*/15 * * * *",
 }
 
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")

@@ -96,16 +96,16 @@ class UnknownJobName(PalateError):
     status, title = 404, "Unknown job"
 
 
+class NotForOneUser(PalateError):
+    """Only refresh-tastes is for one user, and it needs the server that the user is on."""
+
+    status, title = 409, "Not for one user"
+
+
 class JobOver(PalateError):
     """This job is over: there is nothing to cancel."""
 
     status, title = 409, "Job is over"
-
-
-class NotConnected(PalateError):
-    """There is no connection to this media server from which its library could be read. Send it with POST /ingest/items."""
-
-    status, title = 409, "Not connected"
 
 
 class BadRequest(PalateError):
@@ -202,3 +202,40 @@ class NothingToRollBack(PalateError):
     """No model is live here and none was before: fused scores serve."""
 
     status, title = 409, "Nothing to roll back"
+
+
+class SecretKeyChanged(PalateError):
+    """The stored token of this media server was encrypted with another PALATE_SECRET_KEY. Set that one again, or connect it anew."""
+
+    status, title = 409, "Secret key changed"
+
+
+class NotConnected(PalateError):
+    """This server is not connected to a media server. `palate connect jellyfin URL --server ID` does it; without a connection, send what
+    it holds with POST /ingest/items."""
+
+    status, title = 409, "Not connected"
+
+
+class MediaServerDown(PalateError):
+    """The media server does not answer."""
+
+    status, title = 503, "Media server down"
+
+
+class MediaServerSlow(PalateError):
+    """The media server takes too long to answer. Try again when it has less to do."""
+
+    status, title = 504, "Media server slow"
+
+
+class MediaServerUnclear(PalateError):
+    """The media server answered what is no answer."""
+
+    status, title = 502, "Media server unclear"
+
+
+class MediaServerRefused(PalateError):
+    """The media server does not accept the token. Make an API key in its dashboard (Advanced, API Keys), and run `palate connect` again."""
+
+    status, title = 502, "Media server refused"

@@ -26,7 +26,7 @@ from app.logs import configure_logs
 from app.recommend.query_encoder import QueryEncoder
 from app.recommend.rankers import Rankers
 from app.recommend.slate_log import SlateLog
-from app.secrets import admin_key, kept_secret
+from app.secrets import admin_key, secret_key
 from app.settings import Settings
 from app.web import pages
 from migrations.migrate import newest_revision
@@ -58,7 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
     state.query_encoder = QueryEncoder()
     state.newest_revision = newest_revision()
     state.admin_digest = digest_of(admin_key(settings)[0])
-    secret = settings.secret_key.get_secret_value() if settings.secret_key else kept_secret(settings.data_dir, "secret-key")[0]
+    secret = secret_key(settings)
     problems.install(app)
     for router in (
         recommendations.router,

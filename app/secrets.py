@@ -1,12 +1,20 @@
-"""Secrets that are made at first start and kept in the data folder, readable by their owner only."""
+"""Secrets that are made at first start and kept in the data folder, readable by their owner only; and what is stored encrypted by one."""
 
+import base64
 import os
 import secrets
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from app.errors import SecretKeyChanged
 from app.settings import Settings
 
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet
+
 ADMIN_KEY_PREFIX = "palate_"
+# A key of its own for this use: the same secret also signs cookies.
+TOKEN_KEY_PURPOSE = b"palate stored tokens"
 
 
 def new_key() -> str:
@@ -37,3 +45,32 @@ def admin_key(settings: Settings) -> tuple[str, bool]:
     if settings.admin_key is not None:
         return settings.admin_key.get_secret_value(), False
     return kept_secret(settings.data_dir, "admin-key")
+
+
+def secret_key(settings: Settings) -> str:
+    """What signs cookies and encrypts stored tokens."""
+    return settings.secret_key.get_secret_value() if settings.secret_key else kept_secret(settings.data_dir, "secret-key")[0]
+
+
+def encrypted(token: str, secret: str) -> bytes:
+    return _fernet(secret).encrypt(token.encode())
+
+
+def decrypted(token: bytes, secret: str) -> str:
+    """Raises SecretKeyChanged where another secret encrypted it."""
+    from cryptography.fernet import InvalidToken
+
+    try:
+        return _fernet(secret).decrypt(token).decode()
+    except InvalidToken:
+        raise SecretKeyChanged from None
+
+
+def _fernet(secret: str) -> "Fernet":
+    # Imported where it is used: most commands and every web process do without.
+    from cryptography.fernet import Fernet
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=TOKEN_KEY_PURPOSE).derive(secret.encode())
+    return Fernet(base64.urlsafe_b64encode(derived))

@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = Field(
         default=None,
         min_length=16,
-        description="Signs cookies. Unset: one is made at first start and kept in the data folder.",
+        description="Signs cookies and encrypts media servers' tokens. Unset: one is made at first start and kept in the data folder.",
     )
     embedding_model: str = Field(
         default="sentence-transformers/all-MiniLM-L6-v2",

@@ -125,7 +125,8 @@ class SpaceInUse:
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """A user who asks, and what they may see. `max_parental_age` in years, None: no limit."""
+    """A user who asks, and what they may see. `max_parental_age` in years, None: no limit; `grant_id`: the titles that the media server
+    shows them, None: all that the rest allows."""
 
     user_id: int
     external_id: str
@@ -138,11 +139,12 @@ class Viewer:
     max_parental_age: int | None
     blocked_tags: list[str]
     allowed_tags: list[str]
+    grant_id: int | None = None
 
     @property
     def is_restricted(self) -> bool:
         limits = self.max_parental_age is not None or self.blocked_tags or self.allowed_tags
-        return bool(not self.has_all_libraries or limits)
+        return bool(not self.has_all_libraries or limits or self.grant_id is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from app.cron import NEVER, NIGHTLY, last_tick
-from app.db import Engine
+from app.cron import NEVER, USUAL, last_tick
+from app.db import Connection, Engine
+from app.db.connections import connected_servers
 from app.db.jobs import Tick, last_ticks
-from app.db.queue import enqueue
+from app.db.queue import enqueue, find_queued
 from app.db.servers import list_servers
 from app.job_types import JOB_NAMES, JobName
 from app.types import Server
@@ -26,25 +27,32 @@ LOOK_BACK = timedelta(days=2)
 
 
 def start_due(engine: Engine, schedule: Mapping[JobName, str], now: datetime) -> int:
-    """`schedule`: where it differs from NIGHTLY on every server. Returns how many jobs were started."""
+    """`schedule`: where it differs from USUAL on every server. Returns how many jobs were started."""
     with engine.begin() as connection:
         servers = {server.id: server for server in list_servers(connection)}
-        ticks = last_ticks(connection, JOB_NAMES, now)
+        ticks, connected = last_ticks(connection, JOB_NAMES, now), connected_servers(connection)
     n_started = 0
     for tick in ticks:
         server = servers.get(tick.server_id)
-        due = None if server is None else due_tick(tick, expression_of(server, tick.name, schedule), time_zone_of(server), now)
-        if due is None:
+        if server is None or (tick.name == "sync-library" and server.external_id not in connected):
             continue
-        with engine.begin() as connection:
-            job_id = enqueue(connection, tick.name, tick.server_id, None, due, now)
-        n_started += job_id is not None
+        due = due_tick(tick, expression_of(server, tick.name, schedule), time_zone_of(server), now)
+        if due is not None:
+            with engine.begin() as connection:
+                n_started += _start(connection, tick.name, server, due, now)
     return n_started
+
+
+def _start(connection: Connection, name: JobName, server: Server, due: datetime, now: datetime) -> bool:
+    """Of what comes often one that waits is enough: more would pile up behind a sync that takes long."""
+    if name == "sync-library" and find_queued(connection, name, server.id, None) is not None:
+        return False
+    return enqueue(connection, name, server.id, None, due, now) is not None
 
 
 def expression_of(server: Server, name: JobName, schedule: Mapping[JobName, str]) -> str:
     own = server.settings.get("schedule", {}).get(name)
-    return str(own or schedule.get(name) or NIGHTLY.get(name, NEVER))
+    return str(own or schedule.get(name) or USUAL.get(name, NEVER))
 
 
 def time_zone_of(server: Server) -> str | None:

@@ -14,9 +14,10 @@ import structlog
 from app.db import Engine, tastes
 from app.db.events import LearningState, learning_state
 from app.db.jobs import prune_jobs
-from app.errors import AlreadyRunning, NotConnected
+from app.errors import AlreadyRunning
 from app.job_types import JobName
 from app.learn.events import MIN_ITEMS, MIN_USERS
+from app.secrets import secret_key
 from app.settings import Settings
 from app.taste.recipes import is_text_alone
 from app.types import Progress, Server
@@ -101,8 +102,14 @@ def evaluate(task: Task) -> Counters:
     return {"n_cases": report["n_cases"]} | {f"{row['recommender']} ndcg@10": row["ndcg@10"] for row in report["results"]}
 
 
-def sync_library(_task: Task) -> Counters:
-    raise NotConnected
+def sync_library(task: Task) -> Counters:
+    from jobs.sync_library import sync_library
+
+    done = sync_library(task.engine, task.server, secret_key(task.settings), task.now, task.progress)
+    return {
+        "n_items": done.items.n_changed, "n_plays": done.plays.n_changed, "n_signals": done.signals.n_changed, "n_users": done.n_users,
+        "n_deleted": done.n_deleted, "n_held": len(done.held), "n_requests": done.n_requests,
+    }  # fmt: skip
 
 
 def statistics(task: Task) -> Counters:

@@ -11,7 +11,7 @@ import typer
 from fastapi.testclient import TestClient
 
 from app.cli import app
-from app.cron import NIGHTLY
+from app.cron import USUAL
 from app.job_types import JOB_NAMES
 from app.settings import Settings
 
@@ -86,8 +86,8 @@ def test_the_table_of_endpoints_is_the_api(client: TestClient) -> None:
 def test_the_table_of_jobs_is_the_jobs_and_their_schedule() -> None:
     rows = {name: row[1] for row in table("Jobs") for name in re.findall(r"`([\w-]+)`", row[0])}
     assert set(rows) == set(JOB_NAMES)
-    assert {name for name, when in rows.items() if "*" in when} == set(NIGHTLY)
-    assert all(f"`{expression}`" in rows[name] for name, expression in NIGHTLY.items())
+    assert {name for name, when in rows.items() if "*" in when} == set(USUAL)
+    assert all(f"`{expression}`" in rows[name] for name, expression in USUAL.items())
 
 
 @pytest.mark.usefixtures("demo_server")

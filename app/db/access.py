@@ -19,7 +19,11 @@ def open_entry(item_id: str, is_restricted: bool = True, *, in_library: str = ""
           AND (CAST(:max_parental_age AS int) IS NULL OR e.parental_age <= :max_parental_age
                OR e.parental_age IS NULL AND :shows_unrated)
           AND NOT e.access_tags && CAST(:blocked_tags AS text[])
-          AND (cardinality(CAST(:allowed_tags AS text[])) = 0 OR e.access_tags && CAST(:allowed_tags AS text[]))"""
+          AND (cardinality(CAST(:allowed_tags AS text[])) = 0 OR e.access_tags && CAST(:allowed_tags AS text[]))
+          AND (CAST(:grant_id AS bigint) IS NULL OR EXISTS (
+              -- OFFSET 0: looked up for this entry, where the planner would else read the whole set.
+              SELECT FROM granted_entries a
+              WHERE a.server_id = :server_id AND a.grant_id = :grant_id AND a.entry_id = e.id OFFSET 0))"""
 
 
 def access_values(server: Server, viewer: Viewer) -> dict[str, Any]:
@@ -27,6 +31,7 @@ def access_values(server: Server, viewer: Viewer) -> dict[str, Any]:
     return {
         "has_all_libraries": viewer.has_all_libraries, "library_ids": viewer.library_ids,
         "max_parental_age": viewer.max_parental_age, "blocked_tags": viewer.blocked_tags, "allowed_tags": viewer.allowed_tags,
+        "grant_id": viewer.grant_id,
         "shows_unrated": server.settings.get("unrated", "hide") == "show",
         "shows_without_library": server.settings.get("without_library", "hide") == "show",
     }  # fmt: skip

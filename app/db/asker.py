@@ -70,6 +70,7 @@ def find_asker(connection: Connection, server_id: int, user: str, library: str |
     viewer = Viewer(
         row.user_id, user, row.name, row.is_disabled, row.is_opted_out, row.engagement_version, row.has_all_libraries,
         list(row.library_ids), row.max_parental_age, list(row.blocked_tags), list(row.allowed_tags),
+        row.grant_id,
     )  # fmt: skip
     spaces, fault = _in_use(server_id, row.spaces or ())
     tastes: dict[SpaceKind, StoredTaste] = {}

@@ -21,6 +21,7 @@ class Erased:
     tastes: int
     slates: int
     user_libraries: int
+    jobs: int
 
 
 def erase_user(connection: Connection, server_id: int, user: str, now: datetime) -> Erased:

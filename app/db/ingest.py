@@ -4,7 +4,8 @@ Each function runs in the caller's transaction, which must come from a working e
 again changes nothing, and the rows that stand at the end do not depend on the order in which they came.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -54,6 +55,19 @@ def _remap_items(connection: Connection, server_id: int) -> None:
         connection.execute(statement("items", name), server)
     roll_up_engagement(connection, server_id)
     touch_catalogue(connection, server_id)
+
+
+def delete_marked(connection: Connection, server_id: int, now: datetime) -> int:
+    """Mark the entries of the `staged_ids` table as gone, and describe their items anew. Returns how many were there."""
+    for table in ("changed", "moved"):
+        _empty_table(connection, "items", table)
+    connection.execute(statement("missing", "delete_entries"), {"server_id": server_id, "now": now})
+    counts = connection.execute(statement("items", "count_changed")).one()
+    if counts.updated:
+        connection.execute(text("ANALYZE changed"))
+        connection.execute(statement("items", "describe_items"), {"server_id": server_id})
+        touch_catalogue(connection, server_id)
+    return int(counts.updated)
 
 
 def ingest_users(connection: Connection, server_id: int, rows: Sequence[UserRow]) -> IngestOutcome:
@@ -144,6 +158,12 @@ def _settle_repeats(rows: Sequence[PlayRow | SignalRow], *, keep_all: bool) -> t
 def _empty_table(connection: Connection, file: str, table: str) -> None:
     connection.execute(statement(file, f"create_{table}"))
     connection.execute(text(f"DELETE FROM {table}"))  # a second call in one transaction finds the first one's rows
+
+
+def stage_texts(connection: Connection, file: str, table: str, values: Collection[str]) -> None:
+    """Fill a table of one column."""
+    _empty_table(connection, file, table)
+    _stage(connection, table, ([value] for value in values), len(values))
 
 
 def _stage(connection: Connection, table: str, rows: Iterable[Sequence[Any]], n_rows: int) -> None:

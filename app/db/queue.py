@@ -9,9 +9,10 @@ from procrastinate.exceptions import ConnectorException
 from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
 
+from app.db.connections import is_connected
 from app.db.servers import find_user_id
 from app.db.statements import statement
-from app.errors import BadRequest, JobOver, NotConnected, NotReady, UnknownJobName, UnknownUser
+from app.errors import JobOver, NotConnected, NotForOneUser, NotReady, UnknownJobName, UnknownUser
 from app.job_types import JOB_NAMES, Job, JobName
 from app.types import Server
 
@@ -23,17 +24,17 @@ HEAVY_QUEUE, LIGHT_QUEUE = "heavy", "light"
 def ask_for(connection: Connection, name: str, server: Server | None, user: str | None, now: datetime) -> int:
     """Somebody wants this done, for one server or all. Returns the job's id; where the same waits already, that one's.
 
-    Raises UnknownJobName, UnknownUser, NotConnected and BadRequest.
+    Raises UnknownJobName, UnknownUser, NotConnected and NotForOneUser.
     """
     known = next((one for one in JOB_NAMES if one == name), None)
     if known is None:
         raise UnknownJobName(f"No job has this name. There are: {', '.join(JOB_NAMES)}.")
-    if known == "sync-library":
+    if known == "sync-library" and not is_connected(connection, server):
         raise NotConnected
     if user is None:
         return queued_or_enqueued(connection, known, None if server is None else server.id, None, now)
     if server is None or known != "refresh-tastes":
-        raise BadRequest("Only refresh-tastes is for one user, and it needs the server that the user is on.")
+        raise NotForOneUser
     user_id = find_user_id(connection, server.id, user)
     if user_id is None:
         raise UnknownUser
@@ -43,12 +44,18 @@ def ask_for(connection: Connection, name: str, server: Server | None, user: str 
 def queued_or_enqueued(connection: Connection, name: JobName, server_id: int | None, user_id: int | None, now: datetime) -> int:
     """The id of the one that waits, else of a new one."""
     connection.execute(statement("jobs", "hold_name"), {"name": f"{name} {server_id}"})
-    values = {"name": name, "server_id": server_id, "user_id": user_id}
-    found = connection.execute(statement("jobs", "find_queued"), values).scalar_one_or_none()
+    found = find_queued(connection, name, server_id, user_id)
     if found is None:
         found = enqueue(connection, name, server_id, user_id, None, now)
     assert found is not None
-    return int(found)
+    return found
+
+
+def find_queued(connection: Connection, name: JobName, server_id: int | None, user_id: int | None) -> int | None:
+    """The id of the one that waits."""
+    values = {"name": name, "server_id": server_id, "user_id": user_id}
+    found = connection.execute(statement("jobs", "find_queued"), values).scalar_one_or_none()
+    return None if found is None else int(found)
 
 
 def enqueue(

@@ -123,8 +123,46 @@ users = Table(
         server_default=text("0"),
         comment="rises with each change of this user's engagement",
     ),
+    Column("grant_id", BigInteger, comment="the titles that the media server shows this user; NULL: all that the rest allows"),
+    Column("policy_digest", Text, comment="of the policy under which the media server was asked for them"),
     PrimaryKeyConstraint("server_id", "id"),
     UniqueConstraint("server_id", "external_id"),
+)
+
+# What users may see where the media server was asked: once for each distinct set of titles.
+grants = Table(
+    "grants",
+    metadata,
+    _server(),
+    _id(),
+    Column("digest", LargeBinary, nullable=False, comment="sha256 of its entries' ids"),
+    PrimaryKeyConstraint("server_id", "id"),
+    UniqueConstraint("server_id", "digest"),
+)
+
+granted_entries = Table(
+    "granted_entries",
+    metadata,
+    _bulk_server(),
+    Column("grant_id", BigInteger, nullable=False),
+    Column("entry_id", BigInteger, nullable=False),
+    PrimaryKeyConstraint("server_id", "grant_id", "entry_id"),
+)
+
+connections = Table(
+    "connections",
+    metadata,
+    _server(),
+    Column("url", Text, nullable=False),
+    Column("token", LargeBinary, nullable=False, comment="encrypted with PALATE_SECRET_KEY; no endpoint answers it"),
+    Column("media_server_id", Text, nullable=False, comment="its own: another server at the same address is found out by it"),
+    Column(
+        "synced_until", DateTime(timezone=True), comment="by the media server's clock: what was saved before is here; NULL: nothing yet"
+    ),
+    Column("swept_at", DateTime(timezone=True), comment="when its ids were last compared with ours, by our clock"),
+    Column("held", JSONB, nullable=False, server_default=text("'{}'"), comment="libraries that are gone, or mostly, and were kept: why"),
+    _now("created_at"),
+    PrimaryKeyConstraint("server_id"),
 )
 
 user_libraries = Table(

@@ -165,9 +165,10 @@ def check(caller: Caller, expected: dict[int, dict[str, Order]], logged: dict[st
         assert model_id is not None
         assert answer.order == expected[model_id][answer.who]
         assert answer.degraded == []
-    # At no place do they agree: an answer of both would be seen.
+    # At hardly any place do they agree: an answer of both would be seen.
     first, second = expected.values()
-    assert not any(one == other for who in PEOPLE for one, other in zip(first[who], second[who], strict=True))
+    for who in PEOPLE:
+        assert sum(one == other for one, other in zip(first[who], second[who], strict=True)) <= len(first[who]) / 5
 
 
 def models_logged(engine: Engine, server: Server) -> dict[str, int | None]:

@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 
 from app.db import Connection, Engine, spaces
+from app.db.queue import ask_for
 from app.db.slates import ServedSlate, write_slates
 from app.db.tables import metadata
 from app.types import Server, Slate, unseen
@@ -41,6 +42,8 @@ def serve_and_compute(engine: Engine, server: Server, now: datetime) -> None:
         spaces.write_vectors(connection, space, item_ids, vectors, ones, digests)
         spaces.go_live(connection, space, now)
         write_slates(connection, [served(connection, server, name) for name in ("ada", "bo")])
+        for name in ("ada", "bo"):
+            ask_for(connection, "refresh-tastes", server, name, now)
     refresh_tastes(engine, server.id, now, unseen)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from sqlalchemy import text
 
 from app.commands.bench import scratch_engines
-from app.cron import NIGHTLY
+from app.cron import USUAL
 from app.db import Engine, servers, spaces
 from app.learn.text_encoder import locate_model
 from app.learn.text_template import VERSION
@@ -68,7 +68,7 @@ def night(queue: Queue, names: Mapping[Any, str], number: int) -> list[dict[str,
     """All of it at once, as after a night that was missed."""
     before = {job.id for job in queue.jobs()}
     queue.query("UPDATE jobs SET tick = tick - interval '2 days'")
-    start_due(queue.engine, dict.fromkeys(NIGHTLY, "never") | dict.fromkeys(names, "0 3 * * *"), datetime.now(UTC))
+    start_due(queue.engine, dict.fromkeys(USUAL, "never") | dict.fromkeys(names, "0 3 * * *"), datetime.now(UTC))
     with queue.worker() as worker:
         until(lambda: all(job.is_over for job in queue.jobs()), 1800)
         worker.send_signal(signal.SIGTERM)
@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=200)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    names = {name: NIGHTLY[name] for name in NIGHTLY if name not in LEFT_OUT}
+    names = {name: USUAL[name] for name in USUAL if name not in LEFT_OUT}
     with scratch_engines() as (_, url, work, _), tempfile.TemporaryDirectory() as folder:
         plant(work, arguments.items, arguments.users, np.random.default_rng(0))
         queue = Queue(work, url, Path(folder))

@@ -9,6 +9,8 @@ KNOWN = {
     # ingest_items, in its one transaction.
     "items.name_items", "items.name_entries", "items.write_entries", "items.move_titles", "items.move_parts", "items.describe_items",
     "items.drop_empty_items", "items.orphan_parts",
+    # delete_marked, in its one transaction.
+    "missing.delete_entries",
     # An entry that is only named is shown to nobody.
     "plays.name_entries",
     "tastes.write_statistics", "spaces.write_vectors", "spaces.write_learned",

@@ -30,6 +30,7 @@ HEAVY_USER = "user 4"  # watched 5,000, or half of the library
 LIMITS: list[dict[str, Any]] = [
     {},
     {"has_all_libraries": False, "library_ids": [1], "max_parental_age": 12, "blocked_tags": ["x"]},
+    {"grant_id": 1},
 ]
 FILTERS = [
     Filters(),

@@ -49,7 +49,7 @@ def test_a_job_that_is_not_waited_for_is_left_to_the_worker(palate: Palate, queu
     assert "prune" in palate("list", "--server", "home", "--status", "queued").output
     queue.drain()
     assert "status: succeeded" in palate("show", job.id).output
-    assert "n_slates 0" in palate("list", "--json", tmp_path / "jobs.json").output
+    assert "n_rows 0" in palate("list", "--json", tmp_path / "jobs.json").output
     assert [one["job_id"] for one in json.loads((tmp_path / "jobs.json").read_text())["jobs"]] == [job.id]
 
 

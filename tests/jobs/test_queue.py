@@ -10,7 +10,7 @@ from app.db import Engine
 from app.db.jobs import finish_job, start_job, tell_progress
 from app.db.locks import only_one
 from app.db.queue import cancel, enqueue
-from app.errors import BadRequest, JobOver, NotConnected, UnknownJobName, UnknownUser
+from app.errors import JobOver, NotConnected, NotForOneUser, UnknownJobName, UnknownUser
 from app.types import Server
 from jobs.running import Told
 from tests.db.household import House, film, play, user
@@ -203,7 +203,7 @@ def test_what_cannot_be_asked_for_is_refused_clearly(queue: Queue, home: Server)
     with pytest.raises(UnknownUser):
         queue.ask("refresh-tastes", home, "nobody")
     for name, server in (("refresh-tastes", None), ("prune", home)):
-        with pytest.raises(BadRequest, match="refresh-tastes"):
+        with pytest.raises(NotForOneUser, match="refresh-tastes"):
             queue.ask(name, server, "ada")
     assert queue.jobs() == []
 

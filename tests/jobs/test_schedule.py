@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from app.cron import NIGHTLY, PATTERN, checked_cron, last_tick, time_zones
+from app.cron import PATTERN, USUAL, checked_cron, last_tick, time_zones
+from app.db.connections import put_connection
 from app.db.jobs import Tick
+from app.secrets import encrypted, secret_key
 from app.types import Server
 from jobs.schedule import due_tick, expression_of, start_due
 from tests.jobs.conftest import MakeHome
@@ -18,7 +20,7 @@ from tests.jobs.working import Queue
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 # Nothing but this job.
-ONLY_PRUNE: Mapping[Any, str] = dict.fromkeys(NIGHTLY, "never") | {"prune": "10 * * * *"}
+ONLY_PRUNE: Mapping[Any, str] = dict.fromkeys(USUAL, "never") | {"prune": "10 * * * *"}
 
 
 def hours_ago(hours: float, now: datetime = NOON) -> datetime:
@@ -56,7 +58,7 @@ def test_what_is_no_expression_is_refused(expression: str) -> None:
 
 
 def test_every_job_of_the_night_is_in_order_and_every_zone_is_known() -> None:
-    assert all(checked_cron(expression) for expression in NIGHTLY.values())
+    assert all(checked_cron(expression) for expression in USUAL.values())
     assert {"UTC", "Europe/Berlin", "America/New_York"} <= time_zones()
 
 
@@ -87,7 +89,7 @@ def test_a_servers_own_schedule_goes_before_the_settings(server: Server) -> None
     own = Server(1, "home", "Home", "api", {"schedule": {"prune": "1 1 * * *"}})
     schedule: Mapping[Any, str] = {"prune": "2 2 * * *", "skew": "3 3 * * *"}
     assert [expression_of(own, name, schedule) for name in ("prune", "skew", "watch-through", "statistics")] == [
-        "1 1 * * *", "3 3 * * *", NIGHTLY["watch-through"], "never",
+        "1 1 * * *", "3 3 * * *", USUAL["watch-through"], "never",
     ]  # fmt: skip
 
 
@@ -116,7 +118,7 @@ def test_many_schedulers_at_once_start_each_tick_once(queue: Queue, make_home: M
 def test_a_clock_that_jumps_by_a_day_and_back_starts_no_tick_twice_and_loses_no_night(queue: Queue, make_home: MakeHome) -> None:
     make_home("home", time_zone="UTC")
     created = queue.query("SELECT max(created_at) FROM servers")[0][0]
-    schedule: Mapping[Any, str] = dict.fromkeys(NIGHTLY, "never") | {"prune": "0 3 * * *"}
+    schedule: Mapping[Any, str] = dict.fromkeys(USUAL, "never") | {"prune": "0 3 * * *"}
     day = timedelta(days=1)
     first = (created + 2 * day).replace(hour=3, minute=10)
 
@@ -140,7 +142,7 @@ def test_whatever_the_clock_does_no_tick_is_had_twice_and_the_next_night_is_had(
     random = Random(number)
     make_home("home", time_zone="UTC")
     created = queue.query("SELECT max(created_at) FROM servers")[0][0]
-    schedule: Mapping[Any, str] = dict.fromkeys(NIGHTLY, "never") | {"prune": "0 3 * * *"}
+    schedule: Mapping[Any, str] = dict.fromkeys(USUAL, "never") | {"prune": "0 3 * * *"}
     true, ahead = created, timedelta()
     for _ in range(60):
         true += timedelta(hours=random.uniform(0.1, 6))
@@ -153,3 +155,20 @@ def test_whatever_the_clock_does_no_tick_is_had_twice_and_the_next_night_is_had(
     for hour in range(72):
         start_due(queue.engine, schedule, true + timedelta(days=20, hours=hour))
     assert len(queue.jobs()) >= len(ticks) + 3
+
+
+def test_only_who_is_connected_is_synced_and_one_that_waits_is_enough(queue: Queue, make_home: MakeHome, now: datetime) -> None:
+    home, _ = make_home("home"), make_home("other")
+    with queue.engine.begin() as connection:
+        put_connection(connection, home.id, "http://127.0.0.1:9", encrypted("planted-token", secret_key(queue.settings)), "m")
+    queue.query("UPDATE servers SET created_at = now() - interval '1 day'")
+    schedule: Mapping[Any, str] = dict.fromkeys(USUAL, "never") | {"sync-library": "*/15 * * * *"}
+    assert start_due(queue.engine, schedule, now) == 1
+    assert start_due(queue.engine, schedule, now + timedelta(minutes=15)) == 0
+    queue.drain()
+    [job] = queue.jobs()
+    # Nobody answers there: it is tried again by itself.
+    assert (job.name, job.server, job.status, job.attempt) == ("sync-library", "home", "queued", 1)
+    assert job.error is not None
+    assert "127.0.0.1:9" in job.error
+    assert "planted-token" not in job.error

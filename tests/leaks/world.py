@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 
 from app.db import Engine, spaces
-from app.db.statements import statement
+from app.db.missing import delete_entries
 from app.types import unseen
 from jobs.refresh_tastes import refresh_tastes
 from tests.db.household import Body, House
@@ -83,7 +83,8 @@ class World:
         self.forget()
 
     def delete(self, entries: Sequence[str]) -> None:
-        delete_entries(self.engine, self.house.server_id, entries)
+        with self.engine.begin() as connection:
+            delete_entries(connection, self.house.server_id, entries, datetime.now(UTC))
         self.told.deleted.update(entries)
         self.forget()
 
@@ -171,19 +172,6 @@ def make_worlds(engine: Engine, client: TestClient, seed: int, now: datetime, n_
     random = Random(seed)
     kinds = get_args(Space)
     return [World(engine, client, random, 2 * seed + one, kinds[(seed + one) % len(kinds)], now, n_titles) for one in range(2)]
-
-
-def delete_entries(engine: Engine, server_id: int, entries: Sequence[str]) -> None:
-    """As the code would, which has no door for it yet: the entries are marked, and their items described anew."""
-    with engine.begin() as connection:
-        values = {"server_id": server_id, "entries": list(entries)}
-        connection.execute(statement("items", "lock_exclusive"), {"server_id": server_id})
-        for table in ("changed", "moved"):
-            connection.execute(statement("items", f"create_{table}"))
-        these = "WHERE server_id = :server_id AND external_id = ANY (:entries)"
-        connection.execute(text(f"UPDATE entries SET deleted_at = now() {these}"), values)
-        connection.execute(text(f"INSERT INTO changed (entry_id, is_new) SELECT id, false FROM entries {these}"), values)
-        connection.execute(statement("items", "describe_items"), {"server_id": server_id})
 
 
 def _unit(vectors: Any) -> Any:

@@ -62,11 +62,12 @@ standing AS (
               ELSE play_order IS NOT NULL AND NOT is_unordered AND play_order > unwatched_order
           END
 ),
--- Plays of one entry that overlap in time are one sitting, whichever doors told of it.
+-- Plays of one entry that overlap in time are one sitting, whichever doors told of it. One whose length nobody told is taken to last a
+-- minute here: a media server's own record of a sitting and its webhook's begin a moment apart.
 overlapping AS (
     SELECT *,
            started_at + make_interval(secs => coalesce(played_seconds, 0)) AS ended_at,
-           max(started_at + make_interval(secs => coalesce(played_seconds, 0))) OVER (
+           max(started_at + make_interval(secs => coalesce(played_seconds, 60))) OVER (
                PARTITION BY user_id, entry_id, what ORDER BY started_at NULLS LAST, source, source_key
                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
            ) AS busy_until

@@ -1,7 +1,7 @@
 -- name: find_asker
 SELECT u.id AS user_id, u.name, u.is_disabled, u.is_opted_out, u.engagement_version, u.has_all_libraries,
        ARRAY(SELECT l.library_id FROM user_libraries l WHERE l.server_id = :server_id AND l.user_id = u.id) AS library_ids,
-       u.max_parental_age, u.blocked_tags, u.allowed_tags, live.spaces,
+       u.max_parental_age, u.blocked_tags, u.allowed_tags, u.grant_id, live.spaces,
        (SELECT l.id FROM libraries l WHERE l.server_id = :server_id AND l.external_id = :library) AS wanted_library_id,
        (SELECT m.id FROM models m WHERE m.server_id = :server_id AND m.kind = 'ranker' AND m.status = 'live') AS ranker_id
 FROM users u

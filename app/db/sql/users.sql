@@ -80,16 +80,18 @@ engagement AS (DELETE FROM engagement WHERE server_id = :server_id AND user_id =
 tastes AS (DELETE FROM tastes WHERE server_id = :server_id AND user_id = :user_id RETURNING 1),
 slates AS (DELETE FROM slates WHERE server_id = :server_id AND user_id = :user_id RETURNING 1),
 user_libraries AS (DELETE FROM user_libraries WHERE server_id = :server_id AND user_id = :user_id RETURNING 1),
+jobs AS (DELETE FROM jobs WHERE server_id = :server_id AND user_id = :user_id RETURNING 1),
 -- Its id alone stays, so that the next sync is refused.
 tombstone AS (
     UPDATE users
     SET name = NULL, is_disabled = false, has_all_libraries = true, max_parental_age = NULL, blocked_tags = '{}', allowed_tags = '{}',
-        is_opted_out = false, engagement_version = 0, erased_at = :now
+        is_opted_out = false, engagement_version = 0, grant_id = NULL, policy_digest = NULL, erased_at = :now
     WHERE server_id = :server_id AND id = :user_id
 )
 SELECT (SELECT count(*) FROM plays) AS plays, (SELECT count(*) FROM signals) AS signals,
        (SELECT count(*) FROM engagement) AS engagement, (SELECT count(*) FROM tastes) AS tastes,
-       (SELECT count(*) FROM slates) AS slates, (SELECT count(*) FROM user_libraries) AS user_libraries;
+       (SELECT count(*) FROM slates) AS slates, (SELECT count(*) FROM user_libraries) AS user_libraries,
+       (SELECT count(*) FROM jobs) AS jobs;
 
 -- name: state_of_people
 -- Rises with each change of anybody's engagement; and who may no longer be learned from.

@@ -1,0 +1,136 @@
+"""palate connect jellyfin, and palate sync"""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from app.commands.session import chosen_servers, command_engine, shown_progress
+from app.connect.jellyfin_client import JellyfinClient
+from app.connect.jellyfin_server import PLUGINS, Found, ServerInfo, look_around, read_info
+from app.db import Engine
+from app.db.connections import connected_servers, find_connection, put_connection
+from app.db.servers import find_server, put_server
+from app.errors import BadInput, NotConnected
+from app.secrets import encrypted, secret_key
+from app.types import Server
+from jobs.sync_library import Depth, Synced, sync_library
+
+app = typer.Typer(help="Connect a media server, once.", no_args_is_help=True)
+
+TokenFile = Annotated[Path | None, typer.Option(help="A file that holds the API key; without, it is asked for. `-`: standard input.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(sync)
+
+
+# A group: others than Jellyfin are to come.
+@app.callback()
+def _group() -> None: ...
+
+
+@app.command()
+def jellyfin(
+    url: Annotated[str, typer.Argument(help="Its address, as http://192.168.1.5:8096.")],
+    server: Annotated[str, typer.Option(help="The server to connect; made if there is none.")] = "jellyfin",
+    token_file: TokenFile = None,
+) -> None:
+    """Connect a Jellyfin (10.11 or newer): check address and token, show what is there, and read it.
+
+    Example: palate connect jellyfin http://192.168.1.5:8096 --server home
+    """
+    token = _read_token(token_file)
+    with JellyfinClient(url, token) as client:
+        info = read_info(client)
+        print(f"{info.name}, Jellyfin {info.version}")
+        _show(look_around(client))
+        with command_engine() as (settings, engine):
+            secret = secret_key(settings)
+            known = _store(engine, server, client.url, encrypted(token, secret), info)
+            print(f"Connected as {known.external_id}.")
+            _sync(engine, known, secret, "news", [])
+    print(f"Next: palate embed --server {server} (a running Palate does it by itself).")
+
+
+def sync(
+    server: Annotated[str | None, typer.Option(help="Only this server; without, all that are connected.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Read everything anew, as at the first time.")] = False,
+    forget: Annotated[
+        list[str] | None, typer.Option(help="A library that an earlier sync missed and kept: what is gone of it may go. May be repeated.")
+    ] = None,
+) -> None:
+    """Bring what connected media servers hold up to date: what changed, and once a night all that a change does not tell of.
+
+    Example: palate sync --server home
+    """
+    if forget and server is None:
+        raise BadInput("--forget needs --server.")
+    with command_engine() as (settings, engine):
+        with engine.begin() as connection:
+            connected = connected_servers(connection)
+        if server is None and not connected:
+            raise NotConnected("No media server is connected. `palate connect jellyfin URL` does it.")
+        for name in connected if server is None else [server]:
+            [chosen] = chosen_servers(engine, name)
+            _sync(engine, chosen, secret_key(settings), "everything" if full else "news", forget or [])
+
+
+def _read_token(file: Path | None) -> str:
+    """Not an argument: those are seen by everybody on the machine, and kept in the shell's history."""
+    if file is None:
+        return str(typer.prompt("API key (Dashboard, API Keys)", hide_input=True))
+    if str(file) == "-":
+        return sys.stdin.readline()
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{file} can't be read: {type(error).__name__}.") from None
+
+
+def _show(found: Found) -> None:
+    table = Table("library", "type", "items")
+    for name, kind, n_items in found.libraries:
+        table.add_row(name, kind, f"{n_items:,}")
+    people = Table("user", "played")
+    for name, n_played in found.users:
+        people.add_row(name, f"{n_played:,}")
+    console = Console()
+    console.print(table)
+    console.print(people)
+    for name in found.missing_plugins:
+        print(f"The plugin {name} is missing. {PLUGINS[name]}", file=sys.stderr)
+
+
+def _store(engine: Engine, server_id: str, url: str, token: bytes, info: ServerInfo) -> Server:
+    with engine.begin() as connection:
+        known = find_server(connection, server_id)
+        if known is not None:
+            stored = find_connection(connection, known.id)
+            if stored is not None and stored.media_server_id != info.id:
+                raise BadInput(f"{server_id} is connected to another Jellyfin, at {stored.url}. Choose another name with --server.")
+        name, settings = (info.name, {}) if known is None else (known.name, known.settings)
+        server, _ = put_server(connection, server_id, name, "jellyfin", settings)
+        put_connection(connection, server.id, url, token, info.id)
+    return server
+
+
+def _sync(engine: Engine, server: Server, secret: str, depth: Depth, forget: list[str]) -> None:
+    with shown_progress(f"Reading {server.external_id}") as progress:
+        done = sync_library(engine, server, secret, datetime.now(UTC), progress, depth=depth, forget=forget)
+    _tell(server, done)
+
+
+def _tell(server: Server, done: Synced) -> None:
+    kinds = [("items", done.items), ("plays", done.plays), ("signals", done.signals)]
+    changes = ", ".join(f"{one.n_created:,} {name} new and {one.n_updated:,} changed" for name, one in kinds)
+    print(f"{server.external_id}: {changes}, {done.n_deleted:,} gone; {done.n_users:,} users, {done.n_requests:,} requests")
+    for library, reason in done.held.items():
+        print(
+            f"Kept, in the library {library}: {reason}. Should it go: palate sync --server {server.external_id} --forget {library}",
+            file=sys.stderr,
+        )

@@ -1,0 +1,67 @@
+"""Who uses a Jellyfin, under which policy, and which titles it shows them."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.connect.jellyfin_client import JellyfinClient
+from app.connect.jellyfin_items import BARE, TITLES
+from app.connect.jellyfin_values import listed, mapping, plain_id, word, words
+from app.errors import MediaServerUnclear
+
+# Of a policy, all that says what somebody sees.
+LIMITS = (
+    "EnableAllFolders", "EnabledFolders", "BlockedMediaFolders", "BlockedTags", "AllowedTags",
+    "MaxParentalRating", "MaxParentalSubRating", "BlockUnratedItems",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class JellyfinUser:
+    """`body` as in the API. `is_unlimited`: their policy leaves nothing out."""
+
+    id: str
+    body: dict[str, Any]
+    is_disabled: bool
+    is_unlimited: bool
+    policy_digest: str
+
+
+def read_users(client: JellyfinClient) -> list[JellyfinUser]:
+    """Raises as `JellyfinClient.get`."""
+    answer = client.get("/Users")
+    if not isinstance(answer, list):
+        raise MediaServerUnclear("The media server answers users that are no list.")
+    return [user_of(one) for one in answer if isinstance(one, dict) and plain_id(one.get("Id")) is not None]
+
+
+def user_of(user: Mapping[str, Any]) -> JellyfinUser:
+    """What this UserDto means.
+
+    Its libraries and blocked tags hold at once; what its age limit lets through the media server alone knows, and is asked.
+    """
+    policy = mapping(user.get("Policy"))
+    limits = {name: policy.get(name) for name in LIMITS}
+    sees_all = limits["EnableAllFolders"] is not False
+    folders = [key for one in listed(limits["EnabledFolders"]) if (key := plain_id(one)) is not None]
+    key = str(plain_id(user.get("Id")))
+    body = {
+        "user_id": key,
+        "name": word(user.get("Name"), 512) or key,
+        "is_disabled": policy.get("IsDisabled") is True,
+        "library_ids": None if sees_all else folders,
+        "blocked_tags": words(limits["BlockedTags"], 1000),
+    }
+    is_unlimited = sees_all and not any(value for name, value in limits.items() if name not in ("EnableAllFolders", "EnabledFolders"))
+    # An age limit of 0 is one.
+    is_unlimited = is_unlimited and limits["MaxParentalRating"] is None
+    said = json.dumps(limits, sort_keys=True)
+    return JellyfinUser(key, body, body["is_disabled"] is True, is_unlimited, hashlib.sha256(said.encode()).hexdigest())
+
+
+def visible_among(client: JellyfinClient, user: str, ids: Sequence[str]) -> set[str]:
+    """Those of these titles that the server shows the user."""
+    asked = {**BARE, "userId": user, "includeItemTypes": TITLES}
+    return {str(plain_id(item["Id"])) for items in client.by_id(ids, asked) for item in items}

@@ -1,0 +1,108 @@
+"""Brings what a media server holds, who uses it and what they did with it up to date here.
+
+Everything is written as it comes, in transactions of a page, and told again it changes nothing: killed anywhere and started again, it ends
+in the same rows. How far it came is written last.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+import structlog
+
+from app.connect.jellyfin_client import JellyfinClient
+from app.connect.jellyfin_items import TITLES, count_items, read_libraries
+from app.connect.jellyfin_server import read_info
+from app.connect.jellyfin_users import read_users
+from app.db import Engine
+from app.db.connections import StoredConnection, find_connection, write_synced
+from app.db.locks import only_one
+from app.errors import MediaServerRefused, NotConnected
+from app.secrets import decrypted
+from app.types import Progress, Server
+from jobs.sync_content import Changes, sync_content
+from jobs.sync_missing import Missing, sync_missing
+from jobs.sync_tally import Tally
+from jobs.sync_users import sync_users
+
+log = structlog.get_logger()
+
+Connect = Callable[[str, str], JellyfinClient]
+# news: what changed since the last sync, and once a night everything that a change does not tell of; everything: as at the first time.
+Depth = Literal["news", "everything"]
+
+# What is saved while the list is made has a time before the list's: read again the next time.
+OVERLAP = timedelta(minutes=5)
+SWEEP_AFTER = timedelta(hours=20)
+
+
+@dataclass(frozen=True)
+class Synced:
+    """`held`: libraries that are gone, or mostly, and were kept: why."""
+
+    items: Changes
+    plays: Changes
+    signals: Changes
+    n_users: int
+    n_deleted: int
+    held: Mapping[str, str]
+    n_requests: int
+
+
+def sync_library(
+    engine: Engine,
+    server: Server,
+    secret: str,
+    now: datetime,
+    progress: Progress,
+    *,
+    depth: Depth = "news",
+    forget: Collection[str] = (),
+    connect: Connect = JellyfinClient,
+) -> Synced:
+    """`secret` decrypts the stored token. `forget`: ids of libraries that an earlier sync held and whose titles may go.
+
+    Raises NotConnected, AlreadyRunning, SecretKeyChanged, BadInput, and what `JellyfinClient.get` raises; nothing is deleted then.
+    """
+    with only_one(engine, f"sync {server.id}"):
+        with engine.begin() as connection:
+            stored = find_connection(connection, server.id)
+        if stored is None:
+            raise NotConnected
+        with connect(stored.url, decrypted(stored.token, secret)) as client:
+            return _sync(engine, server, client, stored, now, Tally(progress), depth, forget)
+
+
+def _sync(
+    engine: Engine, server: Server, client: JellyfinClient, stored: StoredConnection, now: datetime, tally: Tally, depth: Depth,
+    forget: Collection[str],
+) -> Synced:  # fmt: skip
+    _check_who_answers(client, stored)
+    since = (client.answered_at or now) - OVERLAP
+    is_whole = depth == "everything" or stored.synced_until is None
+    is_nightly = is_whole or bool(forget) or stored.swept_at is None or now - stored.swept_at >= SWEEP_AFTER
+    libraries, users = read_libraries(client), read_users(client)
+    if is_whole:
+        counts = [(kind, count_items(client, library, kind)) for library in libraries for kind in library.types]
+        # Everybody is asked about every title; of the rest about what they began, which is known when it is read.
+        n_asked = sum(not user.is_disabled for user in users)
+        tally.expect(sum(count * (1 + n_asked * (kind in TITLES)) for kind, count in counts))
+    content = sync_content(engine, server, client, libraries, None if is_whole else stored.synced_until, tally)
+    missing = Missing(0, stored.held)
+    if is_nightly:
+        missing = sync_missing(engine, server, client, libraries, stored.held, forget, now)
+    done = sync_users(engine, server, client, users, content.changed_titles, stored.synced_until, is_whole=is_nightly, tally=tally)
+    with engine.begin() as connection:
+        write_synced(connection, server.id, since, now if is_nightly else None, missing.held)
+    synced = Synced(content.items, done.plays, done.signals, done.n_users, missing.n_deleted, missing.held, client.n_requests)
+    log.info(
+        "synced", server=server.external_id, n_items=synced.items.n_changed, n_plays=synced.plays.n_changed, n_deleted=synced.n_deleted
+    )
+    return synced
+
+
+def _check_who_answers(client: JellyfinClient, stored: StoredConnection) -> None:
+    """Also that somebody does, and takes the token. Titles of another server would be those that this one lost."""
+    if read_info(client).id != stored.media_server_id:
+        raise MediaServerRefused(f"Another Jellyfin answers at {client.url} than the one that was connected. Run `palate connect` again.")

@@ -1,0 +1,156 @@
+"""The made-up Jellyfin is one: it keeps to the official descriptions, with the traps of both versions."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Literal
+
+import httpx
+import pytest
+
+from tests.connect.fake_jellyfin.description import FILES, description, folder
+from tests.connect.fake_jellyfin.library import EPOCH, FakeLibrary, generated
+from tests.connect.fake_jellyfin.server import KEY, FakeJellyfin
+
+HEADERS = {"Authorization": f'MediaBrowser Client="Test", Token="{KEY}"'}
+FILMS = {"recursive": "true", "includeItemTypes": "Movie", "sortBy": "DateCreated,SortName", "sortOrder": "Ascending"}
+
+
+def get(fake: FakeJellyfin, path: str, headers: dict[str, str] = HEADERS, **query: Any) -> httpx.Response:
+    # Without certificates, as to read them takes longer than all else.
+    return httpx.get(fake.url + path, params=query, headers=headers, verify=False)
+
+
+def ids_of(answer: httpx.Response) -> list[str]:
+    return [item["Id"] for item in answer.json()["Items"]]
+
+
+@pytest.mark.parametrize("version", FILES.values())
+def test_the_official_descriptions_are_at_hand(version: str) -> None:
+    if not (folder() / version).is_file():
+        pytest.skip(f"{version} is not in {folder()}: conformity is not checked. PALATE_OPENAPI_DIR names another folder.")
+
+
+@pytest.fixture
+def described(major: Literal[10, 12]) -> None:
+    if description(major) is None:
+        pytest.skip("The official description is not at hand.")
+
+
+@pytest.mark.usefixtures("described")
+@pytest.mark.parametrize(
+    ("query", "fault"),
+    [
+        ({"years": "many"}, "years"),
+        ({"includeItemTypes": "Film"}, "includeItemTypes"),
+        ({"planted": "1"}, "no parameter planted"),
+        ({"minPremiereDate": "yesterday"}, "minPremiereDate"),
+    ],
+)
+def test_a_question_that_the_description_does_not_know_is_a_complaint(jellyfin: FakeJellyfin, query: dict[str, str], fault: str) -> None:
+    get(jellyfin, "/Items", **query)
+    [complaint] = jellyfin.complaints
+    assert fault in complaint
+    jellyfin.complaints.clear()
+
+
+@pytest.mark.usefixtures("described")
+@pytest.mark.parametrize("change", [{"overview": 5}, {"year": "1999"}, {"official_rating": ["R"]}, {"genres": None, "tags": [1]}])
+def test_an_answer_that_the_description_does_not_know_is_a_complaint(jellyfin: FakeJellyfin, change: dict[str, Any]) -> None:
+    jellyfin.library.change(next(iter(jellyfin.library.items)), EPOCH, **change)
+    get(jellyfin, "/Items", fields="Tags,Overview")
+    assert jellyfin.complaints
+    jellyfin.complaints.clear()
+
+
+def test_the_older_ways_to_say_the_token_are_off_in_12(jellyfin: FakeJellyfin, major: int) -> None:
+    older = [({"X-Emby-Token": KEY}, {}), ({"Authorization": f'Emby Token="{KEY}"'}, {}), ({}, {"api_key": KEY})]
+    assert {get(jellyfin, "/System/Info", headers, **query).status_code for headers, query in older} == {200 if major == 10 else 401}
+    assert get(jellyfin, "/System/Info").status_code == get(jellyfin, "/System/Info", {}, ApiKey=KEY).status_code == 200
+    assert get(jellyfin, "/System/Info", {}).status_code == 401
+
+
+def test_a_key_is_nobody(jellyfin: FakeJellyfin) -> None:
+    assert (get(jellyfin, "/Users/Me").status_code, get(jellyfin, "/UserViews").status_code) == (400, 400)
+    user = next(iter(jellyfin.library.users))
+    jellyfin.user_tokens["hers"] = user
+    assert get(jellyfin, "/Users/Me", {"Authorization": 'MediaBrowser Token="hers"'}).json()["Id"] == user
+    assert get(jellyfin, "/UserViews", userId=user).json()["TotalRecordCount"] == 3
+    assert get(jellyfin, "/Users", {"Authorization": 'MediaBrowser Token="hers"'}).status_code == 403
+
+
+def test_10_hides_what_a_user_may_not_see_after_it_cut_the_page(jellyfin: FakeJellyfin, major: int) -> None:
+    child = list(jellyfin.library.users.values())[-1]
+    asked = FILMS | {"userId": child.id, "limit": "6"}
+    pages = [get(jellyfin, "/Items", **asked, startIndex=start).json() for start in (0, 6)]
+    seen = sum(len(page["Items"]) for page in pages)
+    assert seen == sum(one.type == "Movie" and one.id not in child.hidden for one in jellyfin.library.items.values()) < 12
+    assert pages[0]["TotalRecordCount"] == (12 if major == 10 else seen)
+
+
+def test_without_a_count_the_total_is_that_of_the_page(jellyfin: FakeJellyfin) -> None:
+    asked = FILMS | {"limit": "5", "startIndex": "10", "enableTotalRecordCount": "false"}
+    assert get(jellyfin, "/Items", **asked).json()["TotalRecordCount"] == 2
+
+
+def test_an_item_that_goes_between_two_pages_moves_the_next_one(jellyfin: FakeJellyfin) -> None:
+    oldest = ids_of(get(jellyfin, "/Items", **FILMS))
+    jellyfin.before[2] = lambda: jellyfin.library.remove(oldest[0])
+    pages = [ids_of(get(jellyfin, "/Items", **FILMS, limit=5, startIndex=start)) for start in (0, 5)]
+    assert pages == [oldest[:5], oldest[6:11]]
+
+
+def test_ids_that_are_none_are_dropped_and_then_nothing_is_filtered(jellyfin: FakeJellyfin) -> None:
+    film = next(iter(jellyfin.library.items))
+    assert ids_of(get(jellyfin, "/Items", ids=film)) == [film]
+    assert len(ids_of(get(jellyfin, "/Items", ids="planted"))) == len(jellyfin.library.items)
+    jellyfin.complaints.clear()
+
+
+def test_only_what_was_saved_since_is_told_and_a_favourite_is_no_saving(jellyfin: FakeJellyfin) -> None:
+    film, user = next(iter(jellyfin.library.items)), next(iter(jellyfin.library.users))
+    later = EPOCH + timedelta(days=1)
+    jellyfin.library.say(user, film, is_favourite=True)
+    for name in ("minDateLastSaved", "minDateLastSavedForUser"):
+        assert ids_of(get(jellyfin, "/Items", **{name: later.isoformat()})) == []
+    jellyfin.library.change(film, later, name="Renamed")
+    assert ids_of(get(jellyfin, "/Items", minDateLastSaved=later.isoformat())) == [film]
+
+
+def test_the_parts_of_a_series_are_below_it(jellyfin: FakeJellyfin, major: int) -> None:
+    shows = next(key for key, (_, kind) in jellyfin.library.folders.items() if kind == "tvshows")
+    asked = {"parentId": shows, "includeItemTypes": "Episode"}
+    assert len(ids_of(get(jellyfin, "/Items", **asked))) == (0 if major == 10 else 36)
+    assert len(ids_of(get(jellyfin, "/Items", **asked, recursive="true"))) == 36
+
+
+def test_a_missing_episode_is_told_of_unless_it_is_left_out(jellyfin: FakeJellyfin) -> None:
+    episode = next(one.id for one in jellyfin.library.items.values() if one.type == "Episode")
+    jellyfin.library.change(episode, EPOCH, is_missing=True)
+    assert episode in ids_of(get(jellyfin, "/Items", recursive="true"))
+    assert episode not in ids_of(get(jellyfin, "/Items", recursive="true", excludeLocationTypes="Virtual"))
+
+
+def test_the_same_file_under_a_new_id_keeps_what_people_did(jellyfin: FakeJellyfin) -> None:
+    film = next(iter(jellyfin.library.items))
+    user = next(iter(jellyfin.library.users))
+    jellyfin.library.watch(user, film, EPOCH)
+    before = get(jellyfin, f"/UserItems/{film}/UserData", userId=user).json()
+    renewed = jellyfin.library.renew_id(film, EPOCH)
+    assert get(jellyfin, f"/UserItems/{film}/UserData", userId=user).status_code == 404
+    after = get(jellyfin, f"/UserItems/{renewed}/UserData", userId=user).json()
+    assert (after["Key"], after["LastPlayedDate"], after["ItemId"]) == (before["Key"], before["LastPlayedDate"], renewed)
+
+
+def test_faults_come_when_they_are_asked_for(make_jellyfin: Callable[[FakeLibrary], FakeJellyfin]) -> None:
+    fake = make_jellyfin(generated(4, 0, 0, 1, 0))
+    fake.faults = {0: "500", 1: "401", 2: "no json", 4: "elsewhere"}
+    fake.faults[3] = "truncated"
+    answers = [get(fake, "/Items") for _ in range(6)]
+    assert [answer.status_code for answer in answers] == [500, 401, 200, 200, 302, 200]
+    assert answers[3].content == answers[5].content[: len(answers[5].content) // 2]
+    fake.dies_at = 6
+    with pytest.raises(httpx.RemoteProtocolError):
+        get(fake, "/Items")
+    fake.dies_at = None
+    fake.writes_dashes = True
+    assert all(len(key) == 36 for key in ids_of(get(fake, "/Items")))

@@ -1,0 +1,111 @@
+"""`palate connect` and `palate sync` on the command line."""
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+from fastapi.testclient import TestClient
+from typer.testing import CliRunner, Result
+
+from app.cli import app
+from app.db import Engine
+from app.errors import BadInput, MediaServerRefused, NotConnected, UnknownServer
+from tests.connect.fake_jellyfin.library import FakeLibrary, generated, guid
+from tests.connect.fake_jellyfin.server import KEY, FakeJellyfin
+
+Palate = Callable[..., Result]
+MakeJellyfin = Callable[..., FakeJellyfin]
+
+
+@pytest.fixture
+def palate(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Palate]:
+    """The command, on the database of the tests. A command sends its logs to its own output, which is closed after it."""
+    configuration, handlers = structlog.get_config(), logging.root.handlers[:]
+    monkeypatch.setenv("PALATE_DATABASE_URL", database_url)
+    monkeypatch.setenv("PALATE_DATA_DIR", str(tmp_path))
+    yield lambda *arguments, **given: CliRunner().invoke(app, [str(argument) for argument in arguments], terminal_width=200, **given)
+    structlog.configure(**configuration)
+    logging.root.handlers[:] = handlers
+
+
+@pytest.fixture
+def token(tmp_path: Path) -> Path:
+    file = tmp_path / "token"
+    file.write_text(KEY + "\n")
+    return file
+
+
+@pytest.fixture
+def library() -> FakeLibrary:
+    return generated(4, 1, 2, 2, 3)
+
+
+def test_a_jellyfin_is_connected_in_one_command_and_synced_by_another(
+    palate: Palate, make_jellyfin: MakeJellyfin, library: FakeLibrary, token: Path, client: TestClient
+) -> None:
+    fake = make_jellyfin(library)
+    done = palate("connect", "jellyfin", fake.url, "--server", "attic", "--token-file", token)
+    assert done.exit_code == 0, (done.output, done.exception)
+    for line in (
+        "Attic, Jellyfin 12.0.0",
+        "Films",
+        "User 1",
+        "The plugin Webhook is missing",
+        "Connected as attic",
+        "8 items new",
+        "2 users",
+    ):
+        assert line in done.output
+    again = palate("sync", "--server", "attic")
+    assert "0 items new and 0 changed" in again.output
+    assert KEY not in done.output + again.output
+    for path in ("/servers", "/users?server_id=attic"):
+        answer = client.get(path)
+        assert answer.is_success
+        assert KEY not in answer.text
+    assert {user["name"] for user in answer.json()["users"]} == {"User 0", "User 1"}
+
+
+def test_the_token_may_be_typed_and_is_not_shown(palate: Palate, make_jellyfin: MakeJellyfin, library: FakeLibrary) -> None:
+    done = palate("connect", "jellyfin", make_jellyfin(library).url, "--server", "typed", input=f"{KEY}\n")
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert KEY not in done.output
+
+
+def test_what_stands_in_the_way_is_said_before_anything_is_stored(
+    palate: Palate, make_jellyfin: MakeJellyfin, library: FakeLibrary, token: Path, tmp_path: Path, client: TestClient
+) -> None:
+    fake = make_jellyfin(library)
+    wrong = tmp_path / "wrong"
+    wrong.write_text("planted-wrong-token")
+    refused = [
+        (palate("connect", "jellyfin", fake.url, "--server", "nowhere", "--token-file", wrong), MediaServerRefused),
+        (palate("connect", "jellyfin", "attic", "--server", "nowhere", "--token-file", token), BadInput),
+        (palate("connect", "jellyfin", fake.url, "--server", "nowhere", "--token-file", tmp_path / "none"), BadInput),
+        (palate("sync", "--server", "nowhere"), UnknownServer),
+        (palate("sync", "--forget", guid("films")), BadInput),
+    ]
+    for done, error in refused:
+        assert isinstance(done.exception, error), done.output
+        assert "planted" not in f"{done.output} {done.exception}"
+    assert "nowhere" not in client.get("/servers").text
+
+
+def test_a_server_is_not_given_another_jellyfin(
+    palate: Palate, make_jellyfin: MakeJellyfin, library: FakeLibrary, token: Path, engine: Engine
+) -> None:
+    palate("connect", "jellyfin", make_jellyfin(library).url, "--server", "mine", "--token-file", token)
+    other = make_jellyfin(library)
+    other.id = "e" * 32
+    done = palate("connect", "jellyfin", other.url, "--server", "mine", "--token-file", token)
+    assert isinstance(done.exception, BadInput)
+    moved = make_jellyfin(library)
+    assert palate("connect", "jellyfin", moved.url, "--server", "mine", "--token-file", token).exit_code == 0
+
+
+def test_a_server_that_was_never_connected_says_how(palate: Palate, server: object) -> None:
+    done = palate("sync", "--server", server.external_id)  # type: ignore[attr-defined]
+    assert isinstance(done.exception, NotConnected)
+    assert "palate connect" in str(done.exception)

@@ -8,7 +8,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +18,7 @@ import typer
 from app.commands.session import database_url, write_json
 from app.db import Connection, Engine, SQLAlchemyError, doctor, models
 from app.db.engine import check_database, working_engine
+from app.db.jobs import queue_figures
 from app.db.servers import get_server
 from app.db.spaces import index_statement
 from app.errors import PalateError
@@ -35,6 +36,8 @@ LEAST_FREE_BYTES, LEAST_FREE_SHARE = 1 << 30, 0.2
 MAX_CLOCK_SECONDS = 5.0
 # The worker refreshes within seconds: that some wait is nothing, that many do is.
 MAX_STALE_SHARE = 0.05
+# Learning may keep others waiting for an hour or two.
+MAX_WAIT = timedelta(hours=6)
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,7 @@ def examine_database(engine: Engine, settings: Settings, now: Clock) -> Iterator
             yield from _vectors(connection)
             yield from _tastes(connection, now())
             yield from _models(connection)
+            yield _queue(connection, now())
     except SQLAlchemyError as error:
         yield Finding("database", f"could not be looked at: {type(error).__name__}", "Its own log says why. Run palate doctor again.")
 
@@ -216,3 +220,11 @@ def _models(connection: Connection) -> Iterator[Finding]:
             yield Finding("models", said, f"palate models rollback --server {server}")
     if not n_faults:
         yield Finding("models", f"{len(live)} live, all can be loaded")
+
+
+def _queue(connection: Connection, now: datetime) -> Finding:
+    n_waiting, seconds = queue_figures(connection, now)
+    if seconds <= MAX_WAIT.total_seconds():
+        return Finding("queue", f"{n_waiting:,} jobs wait")
+    said = f"{n_waiting:,} jobs wait, the oldest for {seconds / 3600:.0f} hours: no worker runs, or one job takes all its time"
+    return Finding("queue", said, "palate worker")

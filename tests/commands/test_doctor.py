@@ -12,6 +12,7 @@ from sqlalchemy import text
 from app.commands.doctor import Finding, disk, examine, examine_database
 from app.db import Engine, doctor, models, spaces
 from app.db.engine import working_engine
+from app.db.queue import ask_for
 from app.db.scratch import scratch_database
 from app.db.servers import put_server
 from app.settings import Settings
@@ -60,7 +61,7 @@ def home(own: Engine) -> Iterator[Server]:
     yield server
     with own.begin() as connection:
         connection.execute(text("TRUNCATE servers CASCADE"))
-        connection.execute(text("TRUNCATE items, entries, users, plays, engagement, item_vectors, tastes"))
+        connection.execute(text("TRUNCATE items, entries, users, plays, engagement, item_vectors, tastes, jobs"))
 
 
 def faults(own: Engine, settings: Settings, now: Callable[[], datetime] = real_now) -> list[Finding]:
@@ -72,7 +73,7 @@ def test_nothing_is_wrong_with_a_fresh_database(own: Engine, settings: Settings)
     assert [one for one in found if one.remedy is not None] == []
     assert {one.check for one in found} == {
         "versions", "data folder", "keys", "text model", "port", "database", "schema", "clock", "disk", "indexes", "bloat", "vectors",
-        "tastes", "models",
+        "tastes", "models", "queue",
     }  # fmt: skip
 
 
@@ -183,3 +184,11 @@ def test_the_command_ends_in_1_and_writes_what_it_found(
     found = json.loads((tmp_path / "found.json").read_text())
     assert found["n_faults"] == 1
     assert [one["check"] for one in found["findings"] if one["remedy"]] == ["text model"]
+
+
+def test_a_job_that_nobody_does_is_found(own: Engine, settings: Settings, home: Server) -> None:
+    with own.begin() as connection:
+        ask_for(connection, "prune", home, None, real_now() - timedelta(hours=7))
+    [found] = faults(own, settings)
+    assert (found.check, found.remedy) == ("queue", "palate worker")
+    assert "for 7 hours" in found.detail

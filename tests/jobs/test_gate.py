@@ -14,7 +14,7 @@ from app.types import Server, Space
 from jobs.gate import HELD_OUT, LONGEST_LIFE, MIN_CASES, Verdict
 from jobs.learn_collab import Learned
 from tests.db.household import episode, play, series, user
-from tests.jobs.town import N_FILMS, N_PEOPLE, Town
+from tests.jobs.town import N_FILMS, N_PEOPLE, Town, in_line
 
 # What everybody watches next is as good as forgotten.
 BAD = Parameters(rank=1, ridge=1e9, item_ridge=1e9, popularity_exponent=-2.0)
@@ -30,9 +30,7 @@ def town(engine: Engine, server: Server, now: Any) -> Town:
 
 def watch_on(town: Town, n_people: int = N_PEOPLE, days_ago: float = 4) -> None:
     """Each goes on to the next two films of their side."""
-    for number in range(n_people):
-        for step in (10, 11):
-            town.watch(f"u{number}", f"f{(number % 2 + 2 * (number // 2 + step)) % N_FILMS}", days_ago - step / 10)
+    town.watch_all((f"u{number}", in_line(number, step), days_ago - step / 10) for number in range(n_people) for step in (10, 11))
 
 
 def learn(town: Town, days_ago: float = 0, **options: Any) -> Learned:
@@ -132,8 +130,7 @@ def test_an_import_that_spoils_what_was_known_is_noticed(town: Town) -> None:
     """The same recipe, and what was watched before the live revision was learned has changed since."""
     watch_on(town, days_ago=12)
     good = learn(town, days_ago=9)
-    for number in range(N_PEOPLE):
-        town.watch(f"u{number}", f"f{(number % 2 + 2 * (number // 2 + 12)) % N_FILMS}", 3)
+    town.watch_all((f"u{number}", in_line(number, 12), 3) for number in range(N_PEOPLE))
     chance = np.random.default_rng(1)
     strangers = [f"stranger {number}" for number in range(150)]
     town.house.tell("users", [user(name) for name in strangers])
@@ -152,9 +149,7 @@ def test_that_the_live_one_still_knows_who_left_is_no_merit(town: Town) -> None:
     """A hundred people who watch in one order, of whom three in four leave after the live revision was learned."""
     informants = [f"informant {number}" for number in range(76)]
     town.house.tell("users", [user(name) for name in informants])
-    for number, name in enumerate(informants):
-        for step in range(12):
-            town.watch(name, f"f{(number % 2 + 2 * (number // 2 + step)) % N_FILMS}", 30 - step)
+    town.watch_all((name, in_line(number, step), 30 - step) for number, name in enumerate(informants) for step in range(12))
     learn(town, days_ago=3)
     watch_on(town, days_ago=1)
     with town.engine.begin() as connection:
@@ -181,7 +176,5 @@ def test_nothing_is_refused_for_ever(town: Town) -> None:
 def test_a_night_is_judged_by_series_too(town: Town) -> None:
     learn(town, days_ago=9)
     town.house.tell("items", [series("s"), *(episode(f"e{number}", "s", number, runtime_seconds=1800) for number in (1, 2, 3))])
-    for number in range(N_PEOPLE):
-        for step in (1, 2):
-            town.watch(f"u{number}", f"e{step}", 3 - step / 10)
+    town.watch_all((f"u{number}", f"e{step}", 3 - step / 10) for number in range(N_PEOPLE) for step in (1, 2))
     assert judged(town.learn()).n_cases == N_PEOPLE

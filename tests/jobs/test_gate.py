@@ -13,7 +13,7 @@ from app.learn.next_item import Parameters
 from app.types import Server, Space
 from jobs.gate import HELD_OUT, LONGEST_LIFE, MIN_CASES, Verdict
 from jobs.learn_collab import Learned
-from tests.db.household import episode, play, series, user
+from tests.db.household import episode, series, user
 from tests.jobs.town import N_FILMS, N_PEOPLE, Town, in_line
 
 # What everybody watches next is as good as forgotten.
@@ -134,10 +134,8 @@ def test_an_import_that_spoils_what_was_known_is_noticed(town: Town) -> None:
     chance = np.random.default_rng(1)
     strangers = [f"stranger {number}" for number in range(150)]
     town.house.tell("users", [user(name) for name in strangers])
-    for name in strangers:
-        chosen = chance.permutation(N_FILMS)[:20].tolist()
-        at = [(town.now - timedelta(days=30 - step)).isoformat() for step in range(20)]
-        town.house.tell("plays", [play(name, f"f{film}", started_at=day, percent=100) for film, day in zip(chosen, at, strict=True)])
+    chosen = {name: chance.permutation(N_FILMS)[:20].tolist() for name in strangers}
+    town.watch_all((name, f"f{number}", 30 - step) for name in strangers for step, number in enumerate(chosen[name]))
     done = town.learn()
     verdict = judged(done)
     assert verdict.held_from == town.now - timedelta(days=9)

@@ -74,10 +74,16 @@ def create_app(settings: Settings) -> FastAPI:
     ):
         app.include_router(router)
     pages.install(app, secret)
+    _add_middleware(app, settings)
+    return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """The last is the outermost."""
     app.add_middleware(OperatorPages, who=settings.operator_pages)
     app.add_middleware(BodyLimits)
     if settings.rate_limit:
-        app.add_middleware(RateLimits, limit=parse(settings.rate_limit), exempt=state.admin_digest)
+        app.add_middleware(RateLimits, limit=parse(settings.rate_limit), exempt=app.state.admin_digest)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=[origin.strip() for origin in settings.cors_origins.split(",")],
@@ -87,7 +93,6 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.base_path:
         app.add_middleware(BasePath, base_path=settings.base_path)
     app.add_middleware(RequestLog)
-    return app
 
 
 def app_from_environment() -> FastAPI:

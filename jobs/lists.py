@@ -72,10 +72,12 @@ class Offered:
 
 
 def lists_of(watched: Watched, found: Retrieval, chosen: Ints) -> Iterator[Offered]:
+    """One for each of the `chosen` moments, in their order."""
+    worth = watched.grades
     size = max(16, BATCH_SCORES // max(watched.events.n_items, 1))
     with threadpool_limits(1, user_api="blas"):
         for start in range(0, len(chosen), size):
-            yield from _batch(watched, found, np.asarray(chosen[start : start + size]))
+            yield from _batch(watched, worth, found, np.asarray(chosen[start : start + size]))
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,8 @@ class _Near:
     long_term: Floats
 
 
-def _batch(watched: Watched, found: Retrieval, chosen: Ints) -> Iterator[Offered]:
-    events, worth = watched.events, watched.grades
+def _batch(watched: Watched, worth: Grades, found: Retrieval, chosen: Ints) -> Iterator[Offered]:
+    events = watched.events
     firsts, ends = (np.searchsorted(events.users, events.users[chosen], side) for side in ("left", "right"))
     moments = [_moment(watched, first, row) for first, row in zip(firsts.tolist(), chosen.tolist(), strict=True)]
     pasts = [watched.history.rows(slice(first, row)) for first, row in zip(firsts.tolist(), chosen.tolist(), strict=True)]

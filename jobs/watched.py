@@ -31,7 +31,7 @@ class Watched:
     @property
     def grades(self) -> Grades:
         """What finding each would have been worth, shape (n,): 2, where it was rated no better than usual 1, where it was broken off 0."""
-        return (self.is_wanted.astype(np.int8) + (self.is_wanted & ~(self.history.rating <= USUAL_RATING))).astype(np.int8)
+        return self.is_wanted.astype(np.int8) + (self.is_wanted & ~(self.history.rating <= USUAL_RATING))
 
 
 def watched_in(rows: npt.NDArray[Any], more_item_ids: npt.NDArray[np.int64] | None = None, *, as_of: float = np.inf) -> Watched:

@@ -5,7 +5,7 @@ import time
 from collections.abc import MutableMapping
 from typing import Any
 
-from app.api.middleware import App, Receive, Scope, Send
+from app.api.middleware import App, Receive, Scope, Send, path_of
 from app.api.problems import HEADERS, problem
 from app.errors import BodyTooLarge, BodyTooSlow
 
@@ -27,7 +27,7 @@ class BodyLimits:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        most = MAX_FORM_BYTES if scope["path"].removeprefix(scope.get("root_path", "")) in FORMS else MAX_BYTES
+        most = MAX_FORM_BYTES if path_of(scope) in FORMS else MAX_BYTES
         if _told(scope) > most:
             error = _too_large(most)
             await problem(error.status, error.title, str(error), HEADERS[error.status])(scope, receive, send)

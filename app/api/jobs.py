@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.api.auth import Credentials, authorise, open_server
-from app.api.parameters import NO_NUL, Payload, described_body, parse_body
+from app.api.parameters import NO_NUL, Payload, described_body, described_optional_body, parse_body
 from app.api.problems import documented
 from app.connect.bodies import PlainText
 from app.db import Connection, jobs, servers
@@ -36,12 +36,6 @@ class JobBody(BaseModel):
     user_id: Id | None = None
 
 
-def _described() -> dict[str, Any]:
-    described = described_body(JobBody.model_json_schema())
-    described["requestBody"]["required"] = False
-    return described
-
-
 ERRORS = documented(400, 401, 403, 404, 409, 413, 422, 503)
 
 
@@ -52,7 +46,7 @@ def sync_user_embeddings(request: Request, key: Credentials, payload: Payload) -
     return _ask(request, key, "refresh-tastes", body.server_id, body.user_id)
 
 
-@router.post("/jobs/{name}", status_code=202, responses=ERRORS, openapi_extra=_described())
+@router.post("/jobs/{name}", status_code=202, responses=ERRORS, openapi_extra=described_optional_body(JobBody.model_json_schema()))
 def start_job(request: Request, key: Credentials, name: NamePath, payload: Payload) -> dict[str, int]:
     """Start a job for one server, or without one for all. Where the same waits already, its id is answered."""
     body = parse_body(JobBody, payload or b"{}")

@@ -28,6 +28,12 @@ QUIET_ROUTES = ("/health/live", "/health/ready", "/api/health", "/metrics")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
+def path_of(scope: Scope) -> str:
+    """Of an HTTP request, without the path that a reverse proxy serves Palate under."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
+
+
 class RequestLog:
     """ASGI middleware. Logs the route, not the URL: an address may hold an id that is a secret."""
 
@@ -78,16 +84,12 @@ class OperatorPages:
         self.app, self.who = app, who
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and self._path(scope) in self.PATHS and not self._may(scope):
+        if scope["type"] == "http" and path_of(scope) in self.PATHS and not self._may(scope):
             await send({"type": "http.response.start", "status": 404, "headers": [(b"content-type", b"application/problem+json")]})
             body = b'{"type":"about:blank","title":"Not Found","status":404,"detail":"There is nothing at this address."}'
             await send({"type": "http.response.body", "body": body})
             return
         await self.app(scope, receive, send)
-
-    def _path(self, scope: Scope) -> str:
-        path: str = scope["path"]
-        return path.removeprefix(scope.get("root_path", ""))
 
     def _may(self, scope: Scope) -> bool:
         if self.who != "loopback":

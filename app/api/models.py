@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.auth import Credentials, open_server
-from app.api.parameters import Payload, ServerId, described_body, parse_body
+from app.api.parameters import Payload, ServerId, described_optional_body, parse_body
 from app.api.problems import documented
 from app.db import models
 from app.recommend import promotion
@@ -28,12 +28,6 @@ class PromotionBody(BaseModel):
     reason: Annotated[str, Field(json_schema_extra=REASON)] | None = None
 
 
-def _described() -> dict[str, Any]:
-    described = described_body(PromotionBody.model_json_schema())
-    described["requestBody"]["required"] = False
-    return described
-
-
 @router.get("", responses=documented(401, 403, 404, 422, 503))
 def get_models(request: Request, key: Credentials, server_id: ServerId) -> dict[str, Any]:
     """The models of a server, with their figures; those made or promoted last come first."""
@@ -42,7 +36,11 @@ def get_models(request: Request, key: Credentials, server_id: ServerId) -> dict[
         return {"models": [_answer(model) for model in models.list_models(connection, server.id)]}
 
 
-@router.post("/{model_id}/promote", responses=documented(401, 403, 404, 409, 413, 422, 503), openapi_extra=_described())
+@router.post(
+    "/{model_id}/promote",
+    responses=documented(401, 403, 404, 409, 413, 422, 503),
+    openapi_extra=described_optional_body(PromotionBody.model_json_schema()),
+)
 def promote(request: Request, key: Credentials, server_id: ServerId, model_id: ModelPath, payload: Payload) -> dict[str, Any]:
     """Put a model live. Refused where it was not compared with what serves, or is worse; with a `reason`, which is recorded, it is not."""
     reason = parse_body(PromotionBody, payload or b"{}").reason

@@ -37,6 +37,13 @@ def described_body(schema: dict[str, Any], **others: dict[str, Any]) -> dict[str
     return {"requestBody": {"required": True, "content": content}}
 
 
+def described_optional_body(schema: dict[str, Any]) -> dict[str, Any]:
+    """The same of a body that may be left out."""
+    described = described_body(schema)
+    described["requestBody"]["required"] = False
+    return described
+
+
 def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
     if isinstance(schema, list):
         return [_inlined(part, definitions) for part in schema]

@@ -11,7 +11,7 @@ from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
-from app.api.middleware import QUIET_ROUTES, App, Receive, Scope, Send
+from app.api.middleware import QUIET_ROUTES, App, Receive, Scope, Send, path_of
 from app.api.problems import problem
 from app.db.servers import digest_of
 
@@ -24,7 +24,7 @@ NETWORK_BITS = 64
 
 
 class RateLimits:
-    """ASGI middleware, answers 429. `exempt`: the digest of the bootstrap admin key;"""
+    """ASGI middleware, answers 429. `exempt`: the digest of the bootstrap admin key."""
 
     def __init__(self, app: App, limit: RateLimitItem, exempt: bytes) -> None:
         self.app, self.limit, self.exempt = app, limit, exempt
@@ -33,7 +33,7 @@ class RateLimits:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # A monitor that is refused would end a process that is well.
-        if scope["type"] != "http" or scope["path"].removeprefix(scope.get("root_path", "")) in QUIET_ROUTES:
+        if scope["type"] != "http" or path_of(scope) in QUIET_ROUTES:
             await self.app(scope, receive, send)
             return
         digest, address = _sent_key(scope), _network_of(scope)

@@ -1,13 +1,12 @@
 """palate worker, embed"""
 
-import contextlib
 import os
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from app.commands.session import chosen_servers, command_engine, database_url, shown_progress
+from app.commands.session import chosen_servers, command_engine, shown_progress
 from app.db.servers import find_user_id
 from app.errors import BadInput, UnknownUser
 from jobs.embed_items import embed_items
@@ -25,8 +24,8 @@ def worker() -> None:
 
     Example: palate worker
     """
-    with command_engine() as (settings, engine), contextlib.ExitStack() as stack:
-        url = database_url(settings, stack)
+    with command_engine() as (settings, engine):
+        url = engine.url.render_as_string(hide_password=False)
         # For the processes that heavy jobs have of their own.
         os.environ["PALATE_DATABASE_URL"] = url
         run_worker(engine, settings, url)

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
+from app.db import embedded
 from app.db.embedded import embedded_database, find_binaries, is_running, start_or_attach, stop
 from app.db.engine import working_engine
 from app.errors import DatabaseUnsuitable
@@ -54,6 +55,14 @@ def test_one_that_recovers_from_a_crash_is_running_and_is_waited_for(tmp_path: P
             assert database.is_running()
             assert start_or_attach(tmp_path).child is None
         engine.dispose()
+
+
+def test_one_that_answered_nobody_for_a_moment_is_attached_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = iter([False, True])
+    with embedded_database(tmp_path) as database:
+        monkeypatch.setattr(embedded, "_is_running_soon", lambda binaries, sockets: next(looks))
+        assert start_or_attach(tmp_path).child is None
+        assert database.is_running()
 
 
 def test_it_stops_when_its_starter_is_killed(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ import json
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
+from urllib.parse import quote
 
 from app.db import Engine
 from app.types import unseen
@@ -31,7 +32,9 @@ class Caller:
 
     port: int
     users: list[str]
+    items: list[str]
     random: Random
+    server: str = "bench"
     tags: dict[str, str] = field(default_factory=dict)
     spent: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     n_asked: int = 0
@@ -62,10 +65,13 @@ class Caller:
         self.n_asked += 1
         row = {
             "play_id": f"{id(self)} {self.n_asked}", "user_id": self.random.choice(self.users),
-            "item_id": f"item {self.random.randint(1, 100)}", "percent": 100,
+            "item_id": self.random.choice(self.items), "percent": 100,
         }  # fmt: skip
-        body = json.dumps({"server_id": "bench", "plays": [row]})
-        self._send("play", "POST", "/ingest/plays", {"Content-Type": "application/json"}, body)
+        self.tell("plays", row)
+
+    def tell(self, rows: str, row: Mapping[str, object]) -> None:
+        body = json.dumps({"server_id": self.server, rows: [row]})
+        self._send(rows.removesuffix("s"), "POST", f"/ingest/{rows}", {"Content-Type": "application/json"}, body)
 
     def mixed(self) -> None:
         draw = self.random.random()
@@ -73,7 +79,7 @@ class Caller:
         step()
 
     def _path(self) -> str:
-        return f"/recommendations?server_id=bench&user_id={self.random.choice(self.users)}&limit={LIMIT}"
+        return f"/recommendations?server_id={self.server}&user_id={quote(self.random.choice(self.users))}&limit={LIMIT}"
 
     def _send(self, name: str, method: str, path: str, headers: dict[str, str] | None = None, body: str | None = None) -> str | None:
         begun = time.perf_counter()
@@ -92,7 +98,7 @@ def bench_mix(
     port: int, n_connections: int, seconds: float, seed: int,
 ) -> list[Row]:  # fmt: skip
     world = build_world(work, kind, n_items, n_users, model_name, seed)
-    users = [name.replace(" ", "%20") for name in world.histories]
+    users = list(world.histories)
     process, _ = start_service(url, port)
     stopping = threading.Event()
 
@@ -103,7 +109,8 @@ def bench_mix(
     refreshing = threading.Thread(target=refresh)
     try:
         wait_until_ready(port, process)
-        callers = [Caller(port, users, Random(seed + number)) for number in range(n_connections)]
+        items = [f"item {number}" for number in range(1, 101)]
+        callers = [Caller(port, users, items, Random(seed + number)) for number in range(n_connections)]
         _load(callers, Caller.again, seconds / 2)
         rows = []
         for n in dict.fromkeys((1, n_connections)):

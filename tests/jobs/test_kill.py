@@ -25,7 +25,7 @@ from tests.db.household import Body, House
 
 ROOT = Path(__file__).parents[2]
 N_FILMS, N_USERS, N_RATINGS = 300, 60, 6_000
-N_TO_EMBED = BATCH + 100
+N_TO_EMBED = 4 * BATCH + 100
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -137,12 +137,14 @@ def test_an_import_killed_at_many_moments_ends_in_the_rows_of_one_that_was_not(
 
 @pytest.fixture(scope="module")
 def large_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """More films than one batch of embedding."""
+    """More films than some batches of embedding."""
     return write_movielens(tmp_path_factory.mktemp("large"), N_TO_EMBED, N_TO_EMBED)
 
 
 @pytest.fixture
-def library(engine: Engine, server: Server, large_folder: Path) -> Server:
+def library(engine: Engine, server: Server, large_folder: Path, blue: str, monkeypatch: pytest.MonkeyPatch) -> Server:
+    # A small model: it is what is between the batches that counts.
+    monkeypatch.setenv("PALATE_EMBEDDING_MODEL", blue)
     run_import(engine, server.id, read_movielens(large_folder), unseen)
     return server
 

@@ -26,7 +26,7 @@ from app.connect.jellyfin_states import (
 )
 from app.connect.jellyfin_users import JellyfinUser, visible_among
 from app.db import Connection, Engine
-from app.db.grants import KnownUser, drop_unused_grants, grant, granted_titles, known_users, lacking_titles
+from app.db.grants import KnownUser, disable_gone, drop_unused_grants, grant, granted_titles, known_users, lacking_titles
 from app.db.ingest import ingest_plays, ingest_signals, ingest_users
 from app.db.standing import standing_signals, unplayed
 from app.types import Server
@@ -64,6 +64,9 @@ def sync_users(
     settled = [user for user in present if user.is_disabled or _is_settled(user, known.get(user.id))]
     with engine.begin() as connection:
         _write_users(connection, server, settled)
+        # Every server has an administrator: a list without one is not all there is.
+        if any(user.is_administrator for user in users):
+            disable_gone(connection, server.id, {user.id for user in users})
     done = UsersDone(n_users=len(present))
     reader = _Reader(engine, server, client, done, tally)
     # First those whose policy changed: what they see is no longer what it was.
@@ -81,7 +84,8 @@ def sync_users(
 
 
 def _is_settled(user: JellyfinUser, known: KnownUser | None) -> bool:
-    return known is not None and known.policy_digest == user.policy_digest
+    """What they see is what it was. Of who was disabled here nobody asked what is new meanwhile."""
+    return known is not None and not known.is_disabled and known.policy_digest == user.policy_digest
 
 
 def _write_users(connection: Connection, server: Server, users: Iterable[JellyfinUser]) -> None:

@@ -25,16 +25,19 @@ class JellyfinUser:
     id: str
     body: dict[str, Any]
     is_disabled: bool
+    is_administrator: bool
     is_unlimited: bool
     policy_digest: str
 
 
 def read_users(client: JellyfinClient) -> list[JellyfinUser]:
-    """Raises as `JellyfinClient.get`."""
+    """Raises as `JellyfinClient.get`, and MediaServerUnclear where one can't be read: who is not in the list is taken to be gone."""
     answer = client.get("/Users")
     if not isinstance(answer, list):
         raise MediaServerUnclear("The media server answers users that are no list.")
-    return [user_of(one) for one in answer if isinstance(one, dict) and plain_id(one.get("Id")) is not None]
+    if any(plain_id(mapping(one).get("Id")) is None for one in answer):
+        raise MediaServerUnclear("The media server answers a user without an id.")
+    return [user_of(one) for one in answer]
 
 
 def user_of(user: Mapping[str, Any]) -> JellyfinUser:
@@ -58,7 +61,10 @@ def user_of(user: Mapping[str, Any]) -> JellyfinUser:
     # An age limit of 0 is one.
     is_unlimited = is_unlimited and limits["MaxParentalRating"] is None
     said = json.dumps(limits, sort_keys=True)
-    return JellyfinUser(key, body, body["is_disabled"] is True, is_unlimited, hashlib.sha256(said.encode()).hexdigest())
+    is_administrator = policy.get("IsAdministrator") is True
+    return JellyfinUser(
+        key, body, body["is_disabled"] is True, is_administrator, is_unlimited, hashlib.sha256(said.encode()).hexdigest()
+    )  # fmt: skip
 
 
 def visible_among(client: JellyfinClient, user: str, ids: Sequence[str]) -> set[str]:

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from app.connect.jellyfin_client import JellyfinClient
+from app.connect.media_servers import open_media_server
 from app.db import Engine
 from app.db.connections import put_connection
 from app.db.servers import put_server
@@ -25,7 +25,7 @@ from tests.jobs.sync.rows import rows
 __all__ = ["jellyfin", "major", "make_jellyfin"]
 
 # Small pages, so that a list has several; nobody waits long.
-hasty = partial(JellyfinClient, pauses=(0.01, 0.01), page=7, timeout=10.0)
+hasty = partial(open_media_server, pauses=(0.01, 0.01), page=7, timeout=10.0)
 Sync = Callable[..., Synced]
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
 EVENING = datetime(2026, 3, 1, 20, 15, tzinfo=UTC)

@@ -1,0 +1,24 @@
+"""The makes of media servers that are read."""
+
+from collections.abc import Sequence
+
+from app.connect.emby import Emby, EmbyClient
+from app.connect.jellyfin import Jellyfin
+from app.connect.jellyfin_client import JellyfinClient
+from app.connect.media_client import PAGE, PAUSES_SECONDS, TIMEOUT_SECONDS
+from app.connect.media_server import MediaServer
+from app.errors import NotConnected
+from app.types import ServerKind
+
+
+def open_media_server(
+    kind: ServerKind, url: str, token: str, *, timeout: float = TIMEOUT_SECONDS, pauses: Sequence[float] = PAUSES_SECONDS, page: int = PAGE
+) -> MediaServer:
+    """Sends nothing yet. Raises BadInput for what is no address or no token, and NotConnected for a kind that can't be asked."""
+    match kind:
+        case "jellyfin":
+            return Jellyfin(JellyfinClient(url, token, timeout=timeout, pauses=pauses, page=page))
+        case "emby":
+            return Emby(EmbyClient(url, token, timeout=timeout, pauses=pauses, page=page))
+        case _:
+            raise NotConnected

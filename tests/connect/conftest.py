@@ -1,4 +1,4 @@
-"""A made-up Jellyfin, in both versions, whose every request and answer has to conform to the official description."""
+"""A made-up Jellyfin, in both versions, and a made-up Emby, whose every request and answer has to conform to the official description."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -6,6 +6,7 @@ from typing import Literal
 
 import pytest
 
+from tests.connect.fake_emby import FakeEmby
 from tests.connect.fake_jellyfin.library import FakeLibrary, generated
 from tests.connect.fake_jellyfin.server import FakeJellyfin, serving
 
@@ -24,6 +25,22 @@ def make_jellyfin() -> Iterator[Callable[..., FakeJellyfin]]:
 
         def make(library: FakeLibrary, major: Literal[10, 12] = 12, base_path: str = "") -> FakeJellyfin:
             made.append(stack.enter_context(serving(FakeJellyfin(library, major, base_path))))
+            return made[-1]
+
+        yield make
+        assert [complaint for fake in made for complaint in fake.complaints] == []
+
+
+@pytest.fixture
+def make_emby() -> Iterator[Callable[[FakeLibrary], FakeEmby]]:
+    """Of a library whose items have numbers for ids: `numbered` makes them."""
+    with ExitStack() as stack:
+        made: list[FakeEmby] = []
+
+        def make(library: FakeLibrary) -> FakeEmby:
+            made.append(FakeEmby(library))
+            stack.enter_context(serving(made[-1]))
+            made[-1].url = made[-1].url.removesuffix(made[-1].base_path)
             return made[-1]
 
         yield make

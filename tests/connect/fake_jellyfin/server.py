@@ -47,6 +47,8 @@ class FakeJellyfin:
     Pages of more than `slow_above` items take `slow_seconds`. `writes_dashes`: ids as 8-4-4-4-12.
     """
 
+    kind = "jellyfin"
+
     def __init__(self, library: FakeLibrary, major: Literal[10, 12] = 12, base_path: str = "") -> None:
         self.library, self.major, self.base_path = library, major, base_path
         self.lists = Lists(library, major)

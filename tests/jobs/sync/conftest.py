@@ -17,12 +17,12 @@ from app.secrets import encrypted
 from app.types import Filters, Server, unseen
 from jobs.sync_library import Synced, sync_library
 from tests.conftest import SECRET_KEY
-from tests.connect.conftest import jellyfin, major, make_jellyfin
+from tests.connect.conftest import jellyfin, major, make_emby, make_jellyfin
 from tests.connect.fake_jellyfin.library import FakeLibrary, generated, guid
 from tests.connect.fake_jellyfin.server import KEY, FakeJellyfin
 from tests.jobs.sync.rows import rows
 
-__all__ = ["jellyfin", "major", "make_jellyfin"]
+__all__ = ["jellyfin", "major", "make_emby", "make_jellyfin"]
 
 # Small pages, so that a list has several; nobody waits long.
 hasty = partial(open_media_server, pauses=(0.01, 0.01), page=7, timeout=10.0)
@@ -39,7 +39,7 @@ def connected(engine: Engine, make_server: Callable[..., Server]) -> Callable[[F
     def connect(fake: FakeJellyfin) -> Server:
         made = make_server()
         with engine.begin() as connection:
-            server, _ = put_server(connection, made.external_id, "Attic", "jellyfin", {})
+            server, _ = put_server(connection, made.external_id, "Attic", fake.kind, {})
             put_connection(connection, server.id, fake.url, encrypted(KEY, SECRET_KEY), "f" * 32)
         return server
 

@@ -239,3 +239,7 @@ class MediaServerRefused(PalateError):
     """The media server does not answer to this token, or is not the one that was connected."""
 
     status, title = 502, "Media server refused"
+
+
+class MediaServerLacks(MediaServerRefused):
+    """The media server has nothing at this address."""

@@ -13,6 +13,7 @@ import structlog
 
 from app.connect.media_server import MediaServer
 from app.connect.media_servers import open_media_server
+from app.connect.plex import Guests
 from app.connect.states import TITLES
 from app.db import Engine
 from app.db.connections import StoredConnection, find_connection, write_synced
@@ -27,7 +28,7 @@ from jobs.sync_users import sync_users
 
 log = structlog.get_logger()
 
-Connect = Callable[[ServerKind, str, str], MediaServer]
+Connect = Callable[[ServerKind, str, str, Guests], MediaServer]
 # news: what changed since the last sync, and once a night everything that a change does not tell of; everything: as at the first time.
 Depth = Literal["news", "everything"]
 
@@ -69,7 +70,8 @@ def sync_library(
             stored = find_connection(connection, server.id)
         if stored is None:
             raise NotConnected
-        with connect(server.kind, stored.url, decrypted(stored.token, secret)) as media:
+        guests: Guests = "show" if server.settings.get("guests") == "show" else "hide"
+        with connect(server.kind, stored.url, decrypted(stored.token, secret), guests) as media:
             return _sync(engine, server, media, stored, now, Tally(progress), depth, forget)
 
 

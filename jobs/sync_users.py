@@ -92,7 +92,7 @@ class _Reader:
         told = Told()
         for states in self._media.everything(user.id):
             self._take(user, states, told, with_earlier=with_earlier)
-            told.titles |= {state.item_id for state in states if state.type in TITLES}
+            told.titles |= {state.item_id for state in states if state.type in TITLES and state.is_shown}
         self._flush()
         self._take_back(user, told, whole=True)
         titles = self._seen_titles(user, told.titles)

@@ -57,6 +57,19 @@ def emby(
     _connect("emby", url, server, _read_token(token_file, "API key (Dashboard, API Keys)"))
 
 
+@app.command()
+def plex(
+    url: Annotated[str, typer.Argument(help="Its address, as http://192.168.1.5:32400.")],
+    server: ServerName = "plex",
+    token_file: TokenFile = None,
+) -> None:
+    """Connect a Plex Media Server with its owner's token: check both, show what is there, and read it.
+
+    Example: palate connect plex http://192.168.1.5:32400 --server home
+    """
+    _connect("plex", url, server, _read_token(token_file, "X-Plex-Token of the server's owner"))
+
+
 def sync(
     server: Annotated[str | None, typer.Option(help="Only this server; without, all that are connected.")] = None,
     full: Annotated[bool, typer.Option("--full", help="Read everything anew, as at the first time.")] = False,
@@ -117,6 +130,8 @@ def _show(found: Found) -> None:
     console.print(people)
     for name in found.missing_plugins:
         print(f"The plugin {name} is missing. {PLUGINS[name]}", file=sys.stderr)
+    for note in found.notes:
+        print(note, file=sys.stderr)
 
 
 def _store(engine: Engine, server_id: str, kind: ServerKind, media: MediaServer, token: bytes, info: ServerInfo) -> Server:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 import orjson
 
-from app.errors import BadInput, MediaServerDown, MediaServerRefused, MediaServerSlow, MediaServerUnclear
+from app.errors import BadInput, MediaServerDown, MediaServerLacks, MediaServerRefused, MediaServerSlow, MediaServerUnclear
 
 Parameters = Mapping[str, str | int | bool | Sequence[str]]
 
@@ -150,7 +150,8 @@ class MediaClient:
             raise MediaServerRefused(f"{self.url} sends elsewhere ({status}). Give the address that it sends to, if that is yours.")
         if status >= 500 or status == 429:
             raise MediaServerDown(f"{self.url}{path} answers {status}. Its log says why.")
-        raise MediaServerRefused(f"{self.url}{path} answers {status}. Is this the address of {self.product}?")
+        error = MediaServerLacks if status == 404 else MediaServerRefused
+        raise error(f"{self.url}{path} answers {status}. Is this the address of {self.product}?")
 
 
 class Page:

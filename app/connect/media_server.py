@@ -41,11 +41,12 @@ class MediaUser:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a connection would read: (library, type, how many), (user, played films and episodes), plugins that are missing."""
+    """What a connection would read: (library, type, how many), (user, played films and episodes), missing plugins; what to know."""
 
     libraries: Sequence[tuple[str, str, int]]
     users: Sequence[tuple[str, int]]
     missing_plugins: Sequence[str]
+    notes: Sequence[str] = ()
 
 
 class MediaServer(Protocol):

@@ -7,18 +7,26 @@ from app.connect.jellyfin import Jellyfin
 from app.connect.jellyfin_client import JellyfinClient
 from app.connect.media_client import PAGE, PAUSES_SECONDS, TIMEOUT_SECONDS
 from app.connect.media_server import MediaServer
+from app.connect.plex import Guests, Plex
+from app.connect.plex_client import PlexClient
 from app.errors import NotConnected
 from app.types import ServerKind
 
 
 def open_media_server(
-    kind: ServerKind, url: str, token: str, *, timeout: float = TIMEOUT_SECONDS, pauses: Sequence[float] = PAUSES_SECONDS, page: int = PAGE
-) -> MediaServer:
-    """Sends nothing yet. Raises BadInput for what is no address or no token, and NotConnected for a kind that can't be asked."""
+    kind: ServerKind, url: str, token: str, guests: Guests = "hide", *,
+    timeout: float = TIMEOUT_SECONDS, pauses: Sequence[float] = PAUSES_SECONDS, page: int = PAGE,
+) -> MediaServer:  # fmt: skip
+    """Sends nothing yet. `guests`: what others than its owner see on a Plex.
+
+    Raises BadInput for what is no address or no token, and NotConnected for a kind that can't be asked.
+    """
     match kind:
         case "jellyfin":
             return Jellyfin(JellyfinClient(url, token, timeout=timeout, pauses=pauses, page=page))
         case "emby":
             return Emby(EmbyClient(url, token, timeout=timeout, pauses=pauses, page=page))
+        case "plex":
+            return Plex(PlexClient(url, token, timeout=timeout, pauses=pauses, page=page), guests)
         case _:
             raise NotConnected

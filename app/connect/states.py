@@ -21,7 +21,10 @@ MOST_EARLIER_PLAYS = 50
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A user's data of one item. `percent` 0..100 where it was left; None where it is at its beginning, or how long it is is unknown."""
+    """A user's data of one item. `percent` 0..100 where it was left; None where it is at its beginning, or how long it is is unknown.
+
+    `sitting` names the last one where its time moves while it lasts. Not `is_shown`: that the user may see it does not follow.
+    """
 
     item_id: str
     type: str
@@ -33,6 +36,8 @@ class State:
     is_favourite: bool
     likes: bool | None
     rating: float | None
+    sitting: str | None = None
+    is_shown: bool = True
 
     @property
     def was_begun(self) -> bool:
@@ -48,7 +53,7 @@ def play_bodies(user: str, state: State, *, with_earlier: bool) -> Iterator[dict
     """
     if not state.was_begun:
         return
-    began = "unknown" if state.last_at is None else state.last_at.isoformat()
+    began = state.sitting or ("unknown" if state.last_at is None else state.last_at.isoformat())
     yield {
         "play_id": f"{user}:{state.type}:{state.key}:{began}", "user_id": user, "item_id": state.item_id,
         "started_at": None if state.last_at is None else state.last_at.isoformat(),

@@ -9,6 +9,7 @@ import pytest
 from tests.connect.fake_emby import FakeEmby
 from tests.connect.fake_jellyfin.library import FakeLibrary, generated
 from tests.connect.fake_jellyfin.server import FakeJellyfin, serving
+from tests.connect.fake_plex import FakePlex
 
 
 @pytest.fixture(params=[10, 12], ids=["10.11", "12"])
@@ -45,6 +46,13 @@ def make_emby() -> Iterator[Callable[[FakeLibrary], FakeEmby]]:
 
         yield make
         assert [complaint for fake in made for complaint in fake.complaints] == []
+
+
+@pytest.fixture
+def make_plex() -> Iterator[Callable[[FakeLibrary], FakePlex]]:
+    """Of a library as for a Jellyfin: items and users get numbers."""
+    with ExitStack() as stack:
+        yield lambda library: stack.enter_context(serving(FakePlex(library)))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import orjson
@@ -22,6 +22,7 @@ from tests.connect.fake_jellyfin.description import Description, description
 from tests.connect.fake_jellyfin.library import FakeLibrary
 
 Fault = Literal["401", "403", "500", "503", "slow", "truncated", "hang up", "elsewhere", "no json", "no items"]
+Fake = TypeVar("Fake", bound="FakeJellyfin")
 KEY = "planted-jellyfin-key-0b51"
 PARAMETER = re.compile(r'(\w+)="([^"]*)"')
 WEBHOOK_PLUGIN = "71552a5a5c5c4350a2aeebe451a30173"
@@ -181,7 +182,7 @@ class FakeJellyfin:
 
 
 @contextlib.contextmanager
-def serving(fake: FakeJellyfin) -> Iterator[FakeJellyfin]:
+def serving(fake: Fake) -> Iterator[Fake]:
     """On a free port of this machine; its address is `fake.url`."""
 
     class Handler(BaseHTTPRequestHandler):

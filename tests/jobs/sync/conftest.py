@@ -17,12 +17,12 @@ from app.secrets import encrypted
 from app.types import Filters, Server, unseen
 from jobs.sync_library import Synced, sync_library
 from tests.conftest import SECRET_KEY
-from tests.connect.conftest import jellyfin, major, make_emby, make_jellyfin
+from tests.connect.conftest import jellyfin, major, make_emby, make_jellyfin, make_plex
 from tests.connect.fake_jellyfin.library import FakeLibrary, generated, guid
 from tests.connect.fake_jellyfin.server import KEY, FakeJellyfin
 from tests.jobs.sync.rows import rows
 
-__all__ = ["jellyfin", "major", "make_emby", "make_jellyfin"]
+__all__ = ["jellyfin", "major", "make_emby", "make_jellyfin", "make_plex"]
 
 # Small pages, so that a list has several; nobody waits long.
 hasty = partial(open_media_server, pauses=(0.01, 0.01), page=7, timeout=10.0)

@@ -77,7 +77,7 @@ def test_broken_off_anywhere_it_ends_in_the_same_rows(make_emby: MakeEmby, conne
     sync(wanted)
     shaky = make_emby(library())
     server = connected(shaky)
-    for left in range(3, len(whole.asked), 8):
+    for left in range(3, len(whole.asked), 19):
         shaky.dies_at = len(shaky.asked) + left
         with pytest.raises(MediaServerDown):
             sync(server, depth="everything")

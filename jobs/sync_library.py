@@ -20,7 +20,7 @@ from app.db.connections import StoredConnection, find_connection, write_synced
 from app.db.locks import only_one
 from app.errors import MediaServerRefused, NotConnected
 from app.secrets import decrypted
-from app.types import Progress, Server, ServerKind
+from app.types import MediaServerKind, Progress, Server
 from jobs.sync_content import Changes, sync_content
 from jobs.sync_missing import Missing, sync_missing
 from jobs.sync_tally import Tally
@@ -28,7 +28,7 @@ from jobs.sync_users import sync_users
 
 log = structlog.get_logger()
 
-Connect = Callable[[ServerKind, str, str, Guests], MediaServer]
+Connect = Callable[[MediaServerKind, str, str, Guests], MediaServer]
 # news: what changed since the last sync, and once a night everything that a change does not tell of; everything: as at the first time.
 Depth = Literal["news", "everything"]
 
@@ -71,7 +71,7 @@ def sync_library(
         if stored is None:
             raise NotConnected
         guests: Guests = "show" if server.settings.get("guests") == "show" else "hide"
-        with connect(server.kind, stored.url, decrypted(stored.token, secret), guests) as media:
+        with connect(stored.kind, stored.url, decrypted(stored.token, secret), guests) as media:
             return _sync(engine, server, media, stored, now, Tally(progress), depth, forget)
 
 

@@ -18,7 +18,7 @@ from app.db.connections import connected_servers, find_connection, put_connectio
 from app.db.servers import find_server, put_server
 from app.errors import BadInput, NotConnected
 from app.secrets import encrypted, secret_key
-from app.types import Server, ServerKind
+from app.types import MediaServerKind, Server
 from jobs.sync_library import Depth, Synced, sync_library
 
 app = typer.Typer(help="Connect a media server, once.", no_args_is_help=True)
@@ -93,7 +93,7 @@ def sync(
             _sync(engine, chosen, secret_key(settings), "everything" if full else "news", forget or [])
 
 
-def _connect(kind: ServerKind, url: str, server: str, token: str) -> None:
+def _connect(kind: MediaServerKind, url: str, server: str, token: str) -> None:
     with open_media_server(kind, url, token) as media:
         info = media.info()
         print(f"{info.name}, {media.product} {info.version}")
@@ -134,7 +134,7 @@ def _show(found: Found) -> None:
         print(note, file=sys.stderr)
 
 
-def _store(engine: Engine, server_id: str, kind: ServerKind, media: MediaServer, token: bytes, info: ServerInfo) -> Server:
+def _store(engine: Engine, server_id: str, kind: MediaServerKind, media: MediaServer, token: bytes, info: ServerInfo) -> Server:
     with engine.begin() as connection:
         known = find_server(connection, server_id)
         if known is not None:
@@ -143,7 +143,7 @@ def _store(engine: Engine, server_id: str, kind: ServerKind, media: MediaServer,
                 raise BadInput(f"{server_id} is connected to another media server, at {stored.url}. Choose another name with --server.")
         name, settings = (info.name, {}) if known is None else (known.name, known.settings)
         server, _ = put_server(connection, server_id, name, kind, settings)
-        put_connection(connection, server.id, media.url, token, info.id)
+        put_connection(connection, server.id, kind, media.url, token, info.id)
     return server
 
 

@@ -4,7 +4,7 @@ Its items have numbers for ids, and its users 32 hex. What a user sees Emby alon
 limits, as its libraries are named by other ids than its items are, and its tags may block or let through.
 """
 
-from typing import Any
+from dataclasses import replace
 
 from app.connect.jellyfin import Jellyfin
 from app.connect.jellyfin_client import JellyfinClient
@@ -69,9 +69,5 @@ class Emby(Jellyfin):
         return found
 
     def users(self) -> list[MediaUser]:
-        return [_asked_alone(user) for user in read_users(self._client, EMBY_LIMITS)]
-
-
-def _asked_alone(user: MediaUser) -> MediaUser:
-    body: dict[str, Any] = user.body | {"library_ids": None, "blocked_tags": []}
-    return MediaUser(user.id, body, user.is_disabled, user.is_administrator, user.is_unlimited, user.policy_digest)
+        users = read_users(self._client, EMBY_LIMITS)
+        return [replace(user, body=user.body | {"library_ids": None, "blocked_tags": []}) for user in users]

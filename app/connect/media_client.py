@@ -5,6 +5,7 @@ The token travels in one header and is in no address, log line or error.
 
 import email.utils
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Self
@@ -24,7 +25,7 @@ TIMEOUT_SECONDS = 60.0
 PAUSES_SECONDS = (1.0, 4.0, 15.0)
 
 
-class MediaClient:
+class MediaClient(ABC):
     """Open until closed. `n_requests` counts what was sent, `page` is what the server can bear."""
 
     product: ClassVar[str]
@@ -97,22 +98,25 @@ class MediaClient:
         answer = self.get(path, {**parameters, **self.cut(0, 1, is_counted=True)})
         return self.total_of(answer, len(self.items_of(answer)))
 
+    @abstractmethod
     def headers(self, token: str) -> dict[str, str]:
-        raise NotImplementedError
+        """Those that every request carries: in one of them travels the token."""
+
+    @abstractmethod
+    def cut(self, start: int, limit: int, *, is_counted: bool) -> Parameters:
+        """The parameters of a page; where it `is_counted`, its list's length is asked for."""
+
+    @abstractmethod
+    def items_of(self, answer: Any) -> list[Any]:
+        """Those of a page. Raises MediaServerUnclear for what is none."""
+
+    @abstractmethod
+    def total_of(self, answer: Any, n_items: int) -> int:
+        """How long the list is of which this is a page of so many. Raises MediaServerUnclear where it does not say."""
 
     def asked(self, path: str, parameters: Parameters) -> tuple[str, Parameters]:
         """As this make of server wants to be asked."""
         return path, parameters
-
-    def cut(self, start: int, limit: int, *, is_counted: bool) -> Parameters:
-        """The parameters of a page; where it `is_counted`, its list's length is asked for."""
-        raise NotImplementedError
-
-    def items_of(self, answer: Any) -> list[Any]:
-        raise NotImplementedError
-
-    def total_of(self, answer: Any, n_items: int) -> int:
-        raise NotImplementedError
 
     def _get_once(self, path: str, parameters: Parameters) -> Any:
         self.n_requests += 1

@@ -9,17 +9,16 @@ from app.connect.media_client import PAGE, PAUSES_SECONDS, TIMEOUT_SECONDS
 from app.connect.media_server import MediaServer
 from app.connect.plex import Guests, Plex
 from app.connect.plex_client import PlexClient
-from app.errors import NotConnected
-from app.types import ServerKind
+from app.types import MediaServerKind
 
 
 def open_media_server(
-    kind: ServerKind, url: str, token: str, guests: Guests = "hide", *,
+    kind: MediaServerKind, url: str, token: str, guests: Guests = "hide", *,
     timeout: float = TIMEOUT_SECONDS, pauses: Sequence[float] = PAUSES_SECONDS, page: int = PAGE,
 ) -> MediaServer:  # fmt: skip
     """Sends nothing yet. `guests`: what others than its owner see on a Plex.
 
-    Raises BadInput for what is no address or no token, and NotConnected for a kind that can't be asked.
+    Raises BadInput for what is no address or no token.
     """
     match kind:
         case "jellyfin":
@@ -28,5 +27,3 @@ def open_media_server(
             return Emby(EmbyClient(url, token, timeout=timeout, pauses=pauses, page=page))
         case "plex":
             return Plex(PlexClient(url, token, timeout=timeout, pauses=pauses, page=page), guests)
-        case _:
-            raise NotConnected

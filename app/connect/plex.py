@@ -65,7 +65,7 @@ class Plex:
 
     def libraries(self) -> list[Library]:
         sections = [
-            (key_of(one.get("key")), word(one.get("title"), 512), one.get("type"))
+            (key_of(one.get("key")), word(one.get("title"), 512), word(one.get("type"), 16))
             for one in map(mapping, listed(self._client.container("/library/sections").get("Directory")))
         ]
         return [Library(key, name or "?", HELD[kind]) for key, name, kind in sections if key is not None and kind in HELD]

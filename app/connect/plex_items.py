@@ -28,7 +28,7 @@ def at(value: Any) -> datetime | None:
 
 
 def is_item(item: Any) -> bool:
-    return isinstance(item, dict) and key_of(item.get("ratingKey")) is not None and item.get("type") in TYPES
+    return isinstance(item, dict) and key_of(item.get("ratingKey")) is not None and word(item.get("type"), 16) in TYPES
 
 
 def item_body(item: Mapping[str, Any], library_id: str) -> dict[str, Any]:

@@ -35,7 +35,6 @@ class FakePlex(FakeJellyfin):
     def __init__(self, library: FakeLibrary) -> None:
         super().__init__(_with_accounts(numbered(library)))
         self.version, self._description = "1.40.0.7998", None
-        self.canned: dict[str, Answer] = {}
         self.history: list[Viewing] = []
         for account, user in self.library.users.items():
             for key, state in user.states.items():
@@ -54,8 +53,6 @@ class FakePlex(FakeJellyfin):
         self.history.append(Viewing(len(self.history) + 1, account, item_id, at))
 
     def _good(self, path: str, query: dict[str, str], headers: Mapping[str, str]) -> Answer:
-        if path in self.canned:
-            return self.canned[path]
         if headers.get("X-Plex-Token") != KEY or headers.get("Accept") != "application/json":
             return Answer(401, b"<html><body>401 Unauthorized</body></html>")
         if found := re.fullmatch(r"/library/sections/(\d+)/all", path):

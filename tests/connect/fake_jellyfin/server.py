@@ -46,6 +46,7 @@ class FakeJellyfin:
     """`before[n]` runs ahead of the n-th request (from 0), `faults[n]` spoils its answer; from `dies_at` on nobody answers.
 
     Pages of more than `slow_above` items take `slow_seconds`. `writes_dashes`: ids as 8-4-4-4-12.
+    `canned`: answers to paths, whatever it holds.
     """
 
     kind = "jellyfin"
@@ -63,6 +64,7 @@ class FakeJellyfin:
         self.slow_seconds = 0.5
         self.writes_dashes = False
         self.plugins: list[dict[str, Any]] = []
+        self.canned: dict[str, Answer] = {}
         self.user_tokens: dict[str, str] = {}
         self.id, self.version = "f" * 32, "12.0.0" if major >= 12 else "10.11.8"
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -85,7 +87,7 @@ class FakeJellyfin:
         fault = self.faults.get(number, self.always)
         if fault is not None and (spoilt := self._spoilt(fault)) is not None:
             return spoilt if spoilt.status else None
-        good = self._good(path, dict(pairs), headers)
+        good = self.canned.get(path) or self._good(path, dict(pairs), headers)
         if good.status == 200 and self._description is not None:
             self.complaints += self._description.faults_of_answer(method, path, good.status, good.body)
         if self.slow_above is not None and int(dict(pairs).get("limit", 0)) > self.slow_above:

@@ -40,7 +40,7 @@ def connected(engine: Engine, make_server: Callable[..., Server]) -> Callable[[F
         made = make_server()
         with engine.begin() as connection:
             server, _ = put_server(connection, made.external_id, "Attic", fake.kind, {})
-            put_connection(connection, server.id, fake.url, encrypted(KEY, SECRET_KEY), "f" * 32)
+            put_connection(connection, server.id, fake.kind, fake.url, encrypted(KEY, SECRET_KEY), "f" * 32)
         return server
 
     return connect

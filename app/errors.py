@@ -211,7 +211,7 @@ class SecretKeyChanged(PalateError):
 
 
 class NotConnected(PalateError):
-    """This server is not connected to a media server. `palate connect jellyfin URL --server ID` does it; without a connection, send what
+    """This server is not connected to a media server. `palate connect` does it; without a connection, send what
     it holds with POST /ingest/items."""
 
     status, title = 409, "Not connected"
@@ -236,6 +236,10 @@ class MediaServerUnclear(PalateError):
 
 
 class MediaServerRefused(PalateError):
-    """The media server does not accept the token. Make an API key in its dashboard (Advanced, API Keys), and run `palate connect` again."""
+    """The media server does not answer to this token, or is not the one that was connected."""
 
     status, title = 502, "Media server refused"
+
+
+class MediaServerLacks(MediaServerRefused):
+    """The media server has nothing at this address."""

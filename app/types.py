@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 Scope = Literal["read", "ingest", "admin"]
-ServerKind = Literal["jellyfin", "emby", "plex", "api"]
+MediaServerKind = Literal["jellyfin", "emby", "plex"]
+ServerKind = MediaServerKind | Literal["api"]
 SpaceKind = Literal["text", "collab", "two_tower"]
 # What is wrong with the text space that answers: it lost some of its vectors, or all; or the one before it answers in its place.
 Fault = Literal["text_space_incomplete", "text_space_empty", "previous_text_space"]

@@ -8,8 +8,7 @@ from typing import Any
 import structlog
 
 from app.connect.bodies import ITEMS
-from app.connect.jellyfin_client import JellyfinClient
-from app.connect.jellyfin_items import Library, read_items
+from app.connect.media_server import Library, MediaServer
 from app.db import Engine
 from app.db.ingest import ingest_items
 from app.ingest_types import IngestOutcome
@@ -51,13 +50,13 @@ class Content:
 
 
 def sync_content(
-    engine: Engine, server: Server, client: JellyfinClient, libraries: Sequence[Library], saved_since: datetime | None, tally: Tally
+    engine: Engine, server: Server, media: MediaServer, libraries: Sequence[Library], saved_since: datetime | None, tally: Tally
 ) -> Content:
-    """All items, or those saved since then. Raises as `JellyfinClient.get`; what came before is kept."""
+    """All items, or those saved since then. Raises as the media server does; what came before is kept."""
     content = Content()
     waiting: list[dict[str, Any]] = []
     for library in libraries:
-        for bodies in read_items(client, library, saved_since):
+        for bodies in media.items(library, saved_since):
             waiting += bodies
             if len(waiting) >= PER_TRANSACTION:
                 write_items(engine, server, waiting, content.items)

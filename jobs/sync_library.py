@@ -11,16 +11,16 @@ from typing import Literal
 
 import structlog
 
-from app.connect.jellyfin_client import JellyfinClient
-from app.connect.jellyfin_items import TITLES, count_items, read_libraries
-from app.connect.jellyfin_server import read_info
-from app.connect.jellyfin_users import read_users
+from app.connect.media_server import MediaServer
+from app.connect.media_servers import open_media_server
+from app.connect.plex import Guests
+from app.connect.states import TITLES
 from app.db import Engine
 from app.db.connections import StoredConnection, find_connection, write_synced
 from app.db.locks import only_one
 from app.errors import MediaServerRefused, NotConnected
 from app.secrets import decrypted
-from app.types import Progress, Server
+from app.types import MediaServerKind, Progress, Server
 from jobs.sync_content import Changes, sync_content
 from jobs.sync_missing import Missing, sync_missing
 from jobs.sync_tally import Tally
@@ -28,7 +28,7 @@ from jobs.sync_users import sync_users
 
 log = structlog.get_logger()
 
-Connect = Callable[[str, str], JellyfinClient]
+Connect = Callable[[MediaServerKind, str, str, Guests], MediaServer]
 # news: what changed since the last sync, and once a night everything that a change does not tell of; everything: as at the first time.
 Depth = Literal["news", "everything"]
 
@@ -59,50 +59,53 @@ def sync_library(
     *,
     depth: Depth = "news",
     forget: Collection[str] = (),
-    connect: Connect = JellyfinClient,
+    connect: Connect = open_media_server,
 ) -> Synced:
     """`secret` decrypts the stored token. `forget`: ids of libraries that an earlier sync held and whose titles may go.
 
-    Raises NotConnected, AlreadyRunning, SecretKeyChanged, BadInput, and what `JellyfinClient.get` raises; nothing is deleted then.
+    Raises NotConnected, AlreadyRunning, SecretKeyChanged, BadInput, and what the media server raises; nothing is deleted then.
     """
     with only_one(engine, f"sync {server.id}"):
         with engine.begin() as connection:
             stored = find_connection(connection, server.id)
         if stored is None:
             raise NotConnected
-        with connect(stored.url, decrypted(stored.token, secret)) as client:
-            return _sync(engine, server, client, stored, now, Tally(progress), depth, forget)
+        guests: Guests = "show" if server.settings.get("guests") == "show" else "hide"
+        with connect(stored.kind, stored.url, decrypted(stored.token, secret), guests) as media:
+            return _sync(engine, server, media, stored, now, Tally(progress), depth, forget)
 
 
 def _sync(
-    engine: Engine, server: Server, client: JellyfinClient, stored: StoredConnection, now: datetime, tally: Tally, depth: Depth,
+    engine: Engine, server: Server, media: MediaServer, stored: StoredConnection, now: datetime, tally: Tally, depth: Depth,
     forget: Collection[str],
 ) -> Synced:  # fmt: skip
-    _check_who_answers(client, stored)
-    since = (client.answered_at or now) - OVERLAP
+    _check_who_answers(media, stored)
+    since = (media.answered_at or now) - OVERLAP
     is_whole = depth == "everything" or stored.synced_until is None
     is_nightly = is_whole or bool(forget) or stored.swept_at is None or now - stored.swept_at >= SWEEP_AFTER
-    libraries, users = read_libraries(client), read_users(client)
+    libraries, users = media.libraries(), media.users()
     if is_whole:
-        counts = [(kind, count_items(client, library, kind)) for library in libraries for kind in library.types]
+        counts = [(kind, media.count_items(library, kind)) for library in libraries for kind in library.types]
         # Everybody is asked about every title; of the rest about what they began, which is known when it is read.
         n_asked = sum(not user.is_disabled for user in users)
         tally.expect(sum(count * (1 + n_asked * (kind in TITLES)) for kind, count in counts))
-    content = sync_content(engine, server, client, libraries, None if is_whole else stored.synced_until, tally)
+    content = sync_content(engine, server, media, libraries, None if is_whole else stored.synced_until, tally)
     missing = Missing(0, stored.held)
     if is_nightly:
-        missing = sync_missing(engine, server, client, libraries, stored.held, forget, now)
-    done = sync_users(engine, server, client, users, content.changed_titles, stored.synced_until, is_whole=is_nightly, tally=tally)
+        missing = sync_missing(engine, server, media, libraries, stored.held, forget, now)
+    done = sync_users(engine, server, media, users, content.changed_titles, stored.synced_until, is_whole=is_nightly, tally=tally)
     with engine.begin() as connection:
         write_synced(connection, server.id, since, now if is_nightly else None, missing.held)
-    synced = Synced(content.items, done.plays, done.signals, done.n_users, missing.n_deleted, missing.held, client.n_requests)
+    synced = Synced(content.items, done.plays, done.signals, done.n_users, missing.n_deleted, missing.held, media.n_requests)
     log.info(
         "synced", server=server.external_id, n_items=synced.items.n_changed, n_plays=synced.plays.n_changed, n_deleted=synced.n_deleted
     )
     return synced
 
 
-def _check_who_answers(client: JellyfinClient, stored: StoredConnection) -> None:
+def _check_who_answers(media: MediaServer, stored: StoredConnection) -> None:
     """Also that somebody does, and takes the token. Titles of another server would be those that this one lost."""
-    if read_info(client).id != stored.media_server_id:
-        raise MediaServerRefused(f"Another Jellyfin answers at {client.url} than the one that was connected. Run `palate connect` again.")
+    if media.info().id != stored.media_server_id:
+        raise MediaServerRefused(
+            f"Another {media.product} answers at {media.url} than the one that was connected. Run `palate connect` again."
+        )

@@ -10,8 +10,7 @@ from datetime import datetime
 
 import structlog
 
-from app.connect.jellyfin_client import JellyfinClient
-from app.connect.jellyfin_items import Library, read_ids, read_items_by_id
+from app.connect.media_server import Library, MediaServer
 from app.db import Engine
 from app.db.missing import delete_entries, living_entries
 from app.errors import BadInput
@@ -35,14 +34,14 @@ class Missing:
 
 
 def sync_missing(
-    engine: Engine, server: Server, client: JellyfinClient, libraries: Sequence[Library], held_before: Mapping[str, str],
+    engine: Engine, server: Server, media: MediaServer, libraries: Sequence[Library], held_before: Mapping[str, str],
     forget: Collection[str], now: datetime,
 ) -> Missing:  # fmt: skip
-    """All lists are read before anything goes. Raises as `JellyfinClient.get`, and BadInput for a library to forget that nobody held."""
+    """All lists are read before anything goes. Raises as the media server does, and BadInput for a library to forget that nobody held."""
     _check_forget(held_before, forget)
     with engine.begin() as connection:
         ours = living_entries(connection, server.id)
-    present, unsure = _read_all(engine, server, client, libraries, ours)
+    present, unsure = _read_all(engine, server, media, libraries, ours)
     held: dict[str, str] = {}
     gone: list[str] = []
     listed = {library.id: library.name for library in libraries}
@@ -67,7 +66,7 @@ def _check_forget(held_before: Mapping[str, str], forget: Collection[str]) -> No
 
 
 def _read_all(
-    engine: Engine, server: Server, client: JellyfinClient, libraries: Sequence[Library], ours: Mapping[str, set[str]]
+    engine: Engine, server: Server, media: MediaServer, libraries: Sequence[Library], ours: Mapping[str, set[str]]
 ) -> tuple[set[str], set[str]]:
     """The ids that are there, and the libraries whose lists did not agree with their counts. What we lack is read."""
     present: set[str] = set()
@@ -75,14 +74,14 @@ def _read_all(
     known = {key for entries in ours.values() for key in entries}
     for library in libraries:
         for _ in range(ATTEMPTS):
-            ids, agrees = read_ids(client, library)
+            ids, agrees = media.ids(library)
             if agrees:
                 break
         else:
             unsure.add(library.id)
             log.warning("a list is not as long as its count: nothing is deleted", server=server.external_id, library=library.name)
         present |= ids
-        for bodies in read_items_by_id(client, library, sorted(ids - known)):
+        for bodies in media.items_by_id(library, sorted(ids - known)):
             write_items(engine, server, bodies, Changes())
     if unsure:
         # Something may have moved into the library that could not be read to its end.

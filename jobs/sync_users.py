@@ -10,23 +10,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.connect.bodies import PLAYS, SIGNALS, USERS
-from app.connect.jellyfin_client import JellyfinClient
-from app.connect.jellyfin_states import (
-    EVERYTHING,
-    NEWS,
-    SOURCE,
-    State,
-    play_bodies,
-    read_states,
-    read_states_by_id,
-    said,
-    signal_body,
-    subject,
-    unwatched_body,
-)
-from app.connect.jellyfin_users import JellyfinUser, visible_among
+from app.connect.media_server import MediaServer, MediaUser
+from app.connect.states import TITLES, State, play_bodies, said, signal_body, subject, unwatched_body
 from app.db import Connection, Engine
-from app.db.grants import KnownUser, drop_unused_grants, grant, granted_titles, known_users, lacking_titles
+from app.db.grants import KnownUser, disable_gone, drop_unused_grants, grant, granted_titles, known_users, lacking_titles
 from app.db.ingest import ingest_plays, ingest_signals, ingest_users
 from app.db.standing import standing_signals, unplayed
 from app.types import Server
@@ -54,18 +41,21 @@ class Told:
 
 
 def sync_users(
-    engine: Engine, server: Server, client: JellyfinClient, users: Sequence[JellyfinUser], changed_titles: Collection[str],
+    engine: Engine, server: Server, media: MediaServer, users: Sequence[MediaUser], changed_titles: Collection[str],
     known_until: datetime | None, *, is_whole: bool, tally: Tally,
 ) -> UsersDone:  # fmt: skip
-    """All that is known of everybody, or where not `is_whole` what is new since `known_until`. Raises as `JellyfinClient.get`."""
+    """All that is known of everybody, or where not `is_whole` what is new since `known_until`. Raises as the media server does."""
     with engine.begin() as connection:
         known = known_users(connection, server.id)
     present = [user for user in users if not (user.id in known and known[user.id].is_erased)]
     settled = [user for user in present if user.is_disabled or _is_settled(user, known.get(user.id))]
     with engine.begin() as connection:
         _write_users(connection, server, settled)
+        # Every server has an administrator: a list without one is not all there is.
+        if any(user.is_administrator for user in users):
+            disable_gone(connection, server.id, {user.id for user in users})
     done = UsersDone(n_users=len(present))
-    reader = _Reader(engine, server, client, done, tally)
+    reader = _Reader(engine, server, media, done, tally)
     # First those whose policy changed: what they see is no longer what it was.
     for user in sorted(present, key=lambda user: (user in settled, user.id)):
         if user.is_disabled:
@@ -80,11 +70,12 @@ def sync_users(
     return done
 
 
-def _is_settled(user: JellyfinUser, known: KnownUser | None) -> bool:
-    return known is not None and known.policy_digest == user.policy_digest
+def _is_settled(user: MediaUser, known: KnownUser | None) -> bool:
+    """What they see is what it was. Of who was disabled here nobody asked what is new meanwhile."""
+    return known is not None and not known.is_disabled and known.policy_digest == user.policy_digest
 
 
-def _write_users(connection: Connection, server: Server, users: Iterable[JellyfinUser]) -> None:
+def _write_users(connection: Connection, server: Server, users: Iterable[MediaUser]) -> None:
     rows, _, _ = USERS.read([user.body for user in users])
     ingest_users(connection, server.id, rows)
 
@@ -92,18 +83,16 @@ def _write_users(connection: Connection, server: Server, users: Iterable[Jellyfi
 class _Reader:
     """Reads one user after the other; what waits to be written is of one user."""
 
-    def __init__(self, engine: Engine, server: Server, client: JellyfinClient, done: UsersDone, tally: Tally) -> None:
-        self._engine, self._server, self._client, self._done, self._tally = engine, server, client, done, tally
+    def __init__(self, engine: Engine, server: Server, media: MediaServer, done: UsersDone, tally: Tally) -> None:
+        self._engine, self._server, self._media, self._done, self._tally = engine, server, media, done, tally
         self._plays: list[dict[str, Any]] = []
         self._signals: list[dict[str, Any]] = []
 
-    def read_whole(self, user: JellyfinUser, *, with_earlier: bool) -> None:
+    def read_whole(self, user: MediaUser, *, with_earlier: bool) -> None:
         told = Told()
-        for question in EVERYTHING:
-            for states in read_states(self._client, user.id, question, None):
-                self._take(user, states, told, with_earlier=with_earlier)
-                if question.filter is None:
-                    told.titles |= {state.item_id for state in states}
+        for states in self._media.everything(user.id):
+            self._take(user, states, told, with_earlier=with_earlier)
+            told.titles |= {state.item_id for state in states if state.type in TITLES and state.is_shown}
         self._flush()
         self._take_back(user, told, whole=True)
         titles = self._seen_titles(user, told.titles)
@@ -112,21 +101,20 @@ class _Reader:
             _write_users(connection, self._server, [user])
             grant(connection, self._server.id, user.id, titles, user.policy_digest, is_unlimited=user.is_unlimited)
 
-    def read_news(self, user: JellyfinUser, known_until: datetime | None, changed_titles: Collection[str]) -> None:
+    def read_news(self, user: MediaUser, known_until: datetime | None, changed_titles: Collection[str]) -> None:
         told = Told()
-        for question in NEWS:
-            for states in read_states(self._client, user.id, question, known_until):
-                self._take(user, states, told, with_earlier=False)
+        for states in self._media.news(user.id, known_until):
+            self._take(user, states, told, with_earlier=False)
         self._flush()
         self._take_back(user, told, whole=False)
         self._flush()
         if changed_titles:
-            visible = visible_among(self._client, user.id, sorted(changed_titles))
+            visible = self._media.visible_among(user.id, sorted(changed_titles))
             with self._engine.begin() as connection:
                 titles = granted_titles(connection, self._server.id, user.id) - set(changed_titles) | visible
                 grant(connection, self._server.id, user.id, titles, user.policy_digest, is_unlimited=user.is_unlimited)
 
-    def _take(self, user: JellyfinUser, states: Sequence[State], told: Told, *, with_earlier: bool) -> None:
+    def _take(self, user: MediaUser, states: Sequence[State], told: Told, *, with_earlier: bool) -> None:
         self._plays += [body for state in states for body in play_bodies(user.id, state, with_earlier=with_earlier)]
         self._signals += [signal_body(user.id, state.item_id, kind, value) for state in states for kind, value in said(state).items()]
         told.begun |= {state.item_id for state in states if state.was_begun}
@@ -146,32 +134,32 @@ class _Reader:
         self._done.plays.n_rejected += len(bad_plays)
         self._done.signals.n_rejected += len(bad_signals)
         if plays:
-            self._done.plays.add(ingest_plays(connection, self._server.id, SOURCE, plays))
+            self._done.plays.add(ingest_plays(connection, self._server.id, self._media.source, plays))
         if signals:
-            self._done.signals.add(ingest_signals(connection, self._server.id, SOURCE, signals))
+            self._done.signals.add(ingest_signals(connection, self._server.id, self._media.source, signals))
         self._plays, self._signals = [], []
 
-    def _take_back(self, user: JellyfinUser, told: Told, *, whole: bool) -> None:
+    def _take_back(self, user: MediaUser, told: Told, *, whole: bool) -> None:
         """What it said before and does not say now; asked for by id, as a list may have lost it between two pages. Only where all was read
         is anything known not to be played."""
         with self._engine.begin() as connection:
-            standing = standing_signals(connection, self._server.id, SOURCE, user.id)
-            unplayed_now = unplayed(connection, self._server.id, SOURCE, user.id, told.begun) if whole else []
+            standing = standing_signals(connection, self._server.id, self._media.source, user.id)
+            unplayed_now = unplayed(connection, self._server.id, self._media.source, user.id, told.begun) if whole else []
         lost = sorted((key, kind) for key, kind in standing if (key, subject(kind)) not in told.said)
         ids = {key for key, _ in lost} | {key for one in unplayed_now for key in one.versions}
-        found = {state.item_id: state for states in read_states_by_id(self._client, user.id, sorted(ids)) for state in states}
+        found = {state.item_id: state for states in self._media.states_by_id(user.id, sorted(ids)) for state in states}
         self._signals += [signal_body(user.id, key, kind, False) for key, kind in lost if key in found and kind not in said(found[key])]
-        at = self._client.answered_at or datetime.now(UTC)
+        at = self._media.answered_at or datetime.now(UTC)
         for one in unplayed_now:
             # Another version that is watched, or a file that was renamed, takes nothing back.
             versions = [found[key] for key in one.versions if key in found]
             if versions and not any(version.was_begun for version in versions):
                 self._signals.append(unwatched_body(user.id, one.external_id, at))
 
-    def _seen_titles(self, user: JellyfinUser, titles: set[str]) -> set[str]:
+    def _seen_titles(self, user: MediaUser, titles: set[str]) -> set[str]:
         """A policy without limits hides nothing: what a list of its lacks moved from page to page, and is asked for by id."""
         if not user.is_unlimited:
             return titles
         with self._engine.begin() as connection:
             lacking = lacking_titles(connection, self._server.id, titles)
-        return titles | visible_among(self._client, user.id, lacking) if len(lacking) <= MOST_ASKED_FOR else titles
+        return titles | self._media.visible_among(user.id, lacking) if len(lacking) <= MOST_ASKED_FOR else titles

@@ -55,6 +55,7 @@ class ServerSettings(BaseModel):
 
     unrated: Literal["hide", "show"] = "hide"
     without_library: Literal["hide", "show"] = "hide"
+    guests: Literal["hide", "show"] = "hide"
     in_progress: Literal["seen", "open"] = "seen"
     watched_returns_after_days: Annotated[int, Field(ge=1, le=36_500), Whole] | None = None
     preset: Literal["palate", "streamystats"] = "palate"

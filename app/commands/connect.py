@@ -1,4 +1,4 @@
-"""palate connect jellyfin, and palate sync"""
+"""palate connect, and palate sync"""
 
 import sys
 from datetime import UTC, datetime
@@ -10,51 +10,64 @@ from rich.console import Console
 from rich.table import Table
 
 from app.commands.session import chosen_servers, command_engine, shown_progress
-from app.connect.jellyfin_client import JellyfinClient
-from app.connect.jellyfin_server import PLUGINS, Found, ServerInfo, look_around, read_info
+from app.connect.jellyfin_server import PLUGINS
+from app.connect.media_server import Found, MediaServer, ServerInfo
+from app.connect.media_servers import open_media_server
 from app.db import Engine
 from app.db.connections import connected_servers, find_connection, put_connection
 from app.db.servers import find_server, put_server
 from app.errors import BadInput, NotConnected
 from app.secrets import encrypted, secret_key
-from app.types import Server
+from app.types import MediaServerKind, Server
 from jobs.sync_library import Depth, Synced, sync_library
 
 app = typer.Typer(help="Connect a media server, once.", no_args_is_help=True)
 
-TokenFile = Annotated[Path | None, typer.Option(help="A file that holds the API key; without, it is asked for. `-`: standard input.")]
+TokenFile = Annotated[Path | None, typer.Option(help="A file that holds the token; without, it is asked for. `-`: standard input.")]
+ServerName = Annotated[str, typer.Option(help="The server to connect; made if there is none.")]
 
 
 def add_to(app: typer.Typer) -> None:
     app.command()(sync)
 
 
-# A group: others than Jellyfin are to come.
-@app.callback()
-def _group() -> None: ...
-
-
 @app.command()
 def jellyfin(
     url: Annotated[str, typer.Argument(help="Its address, as http://192.168.1.5:8096.")],
-    server: Annotated[str, typer.Option(help="The server to connect; made if there is none.")] = "jellyfin",
+    server: ServerName = "jellyfin",
     token_file: TokenFile = None,
 ) -> None:
     """Connect a Jellyfin (10.11 or newer): check address and token, show what is there, and read it.
 
     Example: palate connect jellyfin http://192.168.1.5:8096 --server home
     """
-    token = _read_token(token_file)
-    with JellyfinClient(url, token) as client:
-        info = read_info(client)
-        print(f"{info.name}, Jellyfin {info.version}")
-        _show(look_around(client))
-        with command_engine() as (settings, engine):
-            secret = secret_key(settings)
-            known = _store(engine, server, client.url, encrypted(token, secret), info)
-            print(f"Connected as {known.external_id}.")
-            _sync(engine, known, secret, "news", [])
-    print(f"Next: palate embed --server {server} (a running Palate does it by itself).")
+    _connect("jellyfin", url, server, _read_token(token_file, "API key (Dashboard, API Keys)"))
+
+
+@app.command()
+def emby(
+    url: Annotated[str, typer.Argument(help="Its address, as http://192.168.1.5:8096.")],
+    server: ServerName = "emby",
+    token_file: TokenFile = None,
+) -> None:
+    """Connect an Emby: check address and token, show what is there, and read it.
+
+    Example: palate connect emby http://192.168.1.5:8096 --server home
+    """
+    _connect("emby", url, server, _read_token(token_file, "API key (Dashboard, API Keys)"))
+
+
+@app.command()
+def plex(
+    url: Annotated[str, typer.Argument(help="Its address, as http://192.168.1.5:32400.")],
+    server: ServerName = "plex",
+    token_file: TokenFile = None,
+) -> None:
+    """Connect a Plex Media Server with its owner's token: check both, show what is there, and read it.
+
+    Example: palate connect plex http://192.168.1.5:32400 --server home
+    """
+    _connect("plex", url, server, _read_token(token_file, "X-Plex-Token of the server's owner"))
 
 
 def sync(
@@ -74,16 +87,29 @@ def sync(
         with engine.begin() as connection:
             connected = connected_servers(connection)
         if server is None and not connected:
-            raise NotConnected("No media server is connected. `palate connect jellyfin URL` does it.")
+            raise NotConnected("No media server is connected. `palate connect` does it.")
         for name in connected if server is None else [server]:
             [chosen] = chosen_servers(engine, name)
             _sync(engine, chosen, secret_key(settings), "everything" if full else "news", forget or [])
 
 
-def _read_token(file: Path | None) -> str:
+def _connect(kind: MediaServerKind, url: str, server: str, token: str) -> None:
+    with open_media_server(kind, url, token) as media:
+        info = media.info()
+        print(f"{info.name}, {media.product} {info.version}")
+        _show(media.look_around())
+        with command_engine() as (settings, engine):
+            secret = secret_key(settings)
+            known = _store(engine, server, kind, media, encrypted(token, secret), info)
+            print(f"Connected as {known.external_id}.")
+            _sync(engine, known, secret, "news", [])
+    print(f"Next: palate embed --server {server} (a running Palate does it by itself).")
+
+
+def _read_token(file: Path | None, asked_for: str) -> str:
     """Not an argument: those are seen by everybody on the machine, and kept in the shell's history."""
     if file is None:
-        return str(typer.prompt("API key (Dashboard, API Keys)", hide_input=True))
+        return str(typer.prompt(asked_for, hide_input=True))
     if str(file) == "-":
         return sys.stdin.readline()
     try:
@@ -104,18 +130,20 @@ def _show(found: Found) -> None:
     console.print(people)
     for name in found.missing_plugins:
         print(f"The plugin {name} is missing. {PLUGINS[name]}", file=sys.stderr)
+    for note in found.notes:
+        print(note, file=sys.stderr)
 
 
-def _store(engine: Engine, server_id: str, url: str, token: bytes, info: ServerInfo) -> Server:
+def _store(engine: Engine, server_id: str, kind: MediaServerKind, media: MediaServer, token: bytes, info: ServerInfo) -> Server:
     with engine.begin() as connection:
         known = find_server(connection, server_id)
         if known is not None:
             stored = find_connection(connection, known.id)
             if stored is not None and stored.media_server_id != info.id:
-                raise BadInput(f"{server_id} is connected to another Jellyfin, at {stored.url}. Choose another name with --server.")
+                raise BadInput(f"{server_id} is connected to another media server, at {stored.url}. Choose another name with --server.")
         name, settings = (info.name, {}) if known is None else (known.name, known.settings)
-        server, _ = put_server(connection, server_id, name, "jellyfin", settings)
-        put_connection(connection, server.id, url, token, info.id)
+        server, _ = put_server(connection, server_id, name, kind, settings)
+        put_connection(connection, server.id, kind, media.url, token, info.id)
     return server
 
 

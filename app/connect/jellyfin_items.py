@@ -1,19 +1,19 @@
 """The library of a Jellyfin, as bodies of the API: films, series, seasons and episodes."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.connect.jellyfin_client import JellyfinClient, Parameters
+from app.connect.jellyfin_client import JellyfinClient
 from app.connect.jellyfin_values import listed, mapping, moment, plain_id, rating, seconds, within, word, words
+from app.connect.media_client import Parameters
+from app.connect.media_server import FILMS, SHOWS, Library
+from app.connect.states import PARTS, TITLES
 from app.errors import MediaServerUnclear
 
-TITLES = ("Movie", "Series")
-PARTS = ("Season", "Episode")
 KINDS = {"Movie": "movie", "Series": "series", "Season": "season", "Episode": "episode"}
-# What libraries of a kind hold that we read; one without a kind holds both.
-HELD = {"movies": ("Movie",), "tvshows": ("Series", "Season", "Episode"), "mixed": TITLES + PARTS, None: TITLES + PARTS}
+# One without a kind holds both.
+HELD = {"movies": FILMS, "tvshows": SHOWS, "mixed": TITLES + PARTS, None: TITLES + PARTS}
 
 # A series' episodes are described by nothing but their numbers: their texts would be most of what is sent.
 TITLE_FIELDS = ("ProviderIds", "Genres", "Tags", "Studios", "Overview", "OriginalTitle", "DateCreated", "ParentId", "Etag")
@@ -25,15 +25,6 @@ LISTED: Parameters = {
 }  # fmt: skip
 IMAGES: Parameters = {"enableImageTypes": "Primary,Backdrop,Thumb", "imageTypeLimit": 1}
 BARE: Parameters = {"enableUserData": False, "enableImages": False}
-
-
-@dataclass(frozen=True, slots=True)
-class Library:
-    """`types`: those of its items that we read, titles before their parts."""
-
-    id: str
-    name: str
-    types: Sequence[str]
 
 
 def read_libraries(client: JellyfinClient) -> list[Library]:
@@ -102,7 +93,7 @@ def item_body(item: Mapping[str, Any], library_id: str, people: Sequence[Any]) -
         "item_id": key, "type": kind, "name": word(item.get("Name"), 512) or "?", "library_id": library_id,
         "added_at": None if added_at is None else added_at.isoformat(), "runtime_seconds": seconds(item.get("RunTimeTicks")),
         "official_rating": word(item.get("OfficialRating"), 512), "images": _images(item),
-        "provider_ids": _provider_ids(item.get("ProviderIds")),
+        "provider_ids": provider_ids(item.get("ProviderIds")),
     }  # fmt: skip
     if kind in ("movie", "series"):
         return body | {
@@ -129,7 +120,7 @@ def _named(people: Sequence[Any]) -> list[dict[str, str]]:
     return [{"name": name, "kind": (kind or "unknown").lower()} for name, kind in named if name][:1000]
 
 
-def _provider_ids(value: Any) -> dict[str, str]:
+def provider_ids(value: Any) -> dict[str, str]:
     given = {str(name).lower(): key for name, key in mapping(value).items()}
     return {name: key[:64].replace("\x00", "") for name in ("tmdb", "imdb", "tvdb") if isinstance(key := given.get(name), str)}
 

@@ -1,13 +1,11 @@
 """What a Jellyfin says of itself."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 from app.connect.jellyfin_client import JellyfinClient
 from app.connect.jellyfin_items import BARE, LISTED, count_items, read_libraries
-from app.connect.jellyfin_states import PLAYABLE
 from app.connect.jellyfin_users import read_users
 from app.connect.jellyfin_values import plain_id
+from app.connect.media_server import Found, ServerInfo
+from app.connect.states import PLAYABLE
 from app.errors import MediaServerRefused, MediaServerUnclear
 
 # What each brings that the rest can't.
@@ -16,22 +14,6 @@ PLUGINS = {
     "Playback Reporting": "Without it, how long anybody watched before now is not known.",
 }
 OLDEST = (10, 11)
-
-
-@dataclass(frozen=True, slots=True)
-class ServerInfo:
-    id: str
-    name: str
-    version: str
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a connection would read: (library, type, how many), (user, played films and episodes), plugins that are missing."""
-
-    libraries: Sequence[tuple[str, str, int]]
-    users: Sequence[tuple[str, int]]
-    missing_plugins: Sequence[str]
 
 
 def read_info(client: JellyfinClient) -> ServerInfo:
@@ -50,12 +32,12 @@ def read_info(client: JellyfinClient) -> ServerInfo:
 def look_around(client: JellyfinClient) -> Found:
     """Counts alone, a request each. Raises as `JellyfinClient.get`."""
     libraries = [(library.name, kind, count_items(client, library, kind)) for library in read_libraries(client) for kind in library.types]
-    users = [(str(user.body["name"]), _count_played(client, user.id)) for user in read_users(client) if not user.is_disabled]
+    users = [(str(user.body["name"]), count_played(client, user.id)) for user in read_users(client) if not user.is_disabled]
     plugins = client.get("/Plugins")
     here = {str(one.get("Name")).casefold() for one in plugins if isinstance(one, dict)} if isinstance(plugins, list) else set()
     return Found(libraries, users, [name for name in PLUGINS if name.casefold() not in here])
 
 
-def _count_played(client: JellyfinClient, user: str) -> int:
+def count_played(client: JellyfinClient, user: str) -> int:
     asked = {**LISTED, **BARE, "userId": user, "includeItemTypes": PLAYABLE, "filters": "IsPlayed"}
     return client.count("/Items", asked)

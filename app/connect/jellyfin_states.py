@@ -1,24 +1,15 @@
-"""What a Jellyfin keeps of a user and an item (UserData), as plays and signals.
-
-It is partial knowledge: how often something was begun, when last, where it was left, and whether it counts as played. How long anybody
-watched it does not say, and of what came before the last time nothing but a number.
-"""
+"""What a Jellyfin keeps of a user and an item: UserData."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.connect.bodies import SUBJECTS
-from app.connect.jellyfin_client import JellyfinClient, Parameters
-from app.connect.jellyfin_items import BARE, PARTS, TITLES
+from app.connect.jellyfin_client import JellyfinClient
+from app.connect.jellyfin_items import BARE, provider_ids
 from app.connect.jellyfin_values import MAX_TICKS, TICKS_PER_SECOND, mapping, moment, plain_id, rating, within, word
-
-SOURCE = "jellyfin"
-PLAYABLE = ("Movie", "Episode")
-# A thumb up or down is kept as a rating of 10 or 1, and a rating means that something was seen.
-THUMBS = (10.0, 1.0)
-MOST_EARLIER_PLAYS = 50
+from app.connect.media_client import Parameters
+from app.connect.states import PARTS, PLAYABLE, TITLES, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,27 +31,6 @@ NEWS = (
     Question(PLAYABLE, "IsPlayed", ends_at_known=True), Question(PLAYABLE, "IsResumable"),
     Question(TITLES + PARTS, "IsFavorite"), Question(TITLES + PARTS, "Likes"), Question(TITLES + PARTS, "Dislikes"),
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """A user's data of one item. `percent` 0..100 where it was left; None where it is at its beginning, or how long it is is unknown."""
-
-    item_id: str
-    type: str
-    key: str
-    n_plays: int
-    is_played: bool
-    percent: float | None
-    last_at: datetime | None
-    is_favourite: bool
-    likes: bool | None
-    rating: float | None
-
-    @property
-    def was_begun(self) -> bool:
-        """Series and seasons are never: what is played of them are their episodes."""
-        return self.type in PLAYABLE and (self.is_played or self.percent is not None or self.last_at is not None)
 
 
 def read_states(client: JellyfinClient, user: str, question: Question, known_until: datetime | None) -> Iterator[list[State]]:
@@ -101,53 +71,15 @@ def state_of(item: Any) -> State | None:
     )
     likes = data.get("Likes")
     return State(
-        key, item["Type"], word(data.get("Key"), 100) or key, within(data.get("PlayCount"), 0, 2**31) or 0, data.get("Played") is True,
+        key, item["Type"],
+        word(data.get("Key"), 100) or _provider_key(item) or key,
+        within(data.get("PlayCount"), 0, 2**31) or 0, data.get("Played") is True,
         None if position is None or runtime is None else min(100 * position / runtime, 100.0), moment(data.get("LastPlayedDate")),
         data.get("IsFavorite") is True, likes if isinstance(likes, bool) else None, rating(data.get("Rating")),
     )  # fmt: skip
 
 
-def play_bodies(user: str, state: State, *, with_earlier: bool) -> Iterator[dict[str, Any]]:
-    """The sitting that it tells of; `with_earlier`: and those before, of which nothing but their number is known.
-
-    Named by the key that the server keeps the data under, which outlives a renamed file, and by when it began: told again,
-    and under another id, it is the same. It has no length, so that a webhook's report of the same sitting overlaps it.
-    """
-    if not state.was_begun:
-        return
-    began = "unknown" if state.last_at is None else state.last_at.isoformat()
-    yield {
-        "play_id": f"{user}:{state.type}:{state.key}:{began}", "user_id": user, "item_id": state.item_id,
-        "started_at": None if state.last_at is None else state.last_at.isoformat(),
-        "completed": state.is_played, "percent": None if state.is_played else state.percent,
-    }  # fmt: skip
-    if with_earlier and state.is_played:
-        for number in range(1, min(state.n_plays, MOST_EARLIER_PLAYS)):
-            yield {"play_id": f"{user}:{state.type}:{state.key}:earlier {number}", "user_id": user, "item_id": state.item_id}
-
-
-def subject(kind: str) -> str:
-    """Signals of one subject are one, of which the last word stands."""
-    return SUBJECTS.get(kind, kind)
-
-
-def said(state: State) -> dict[str, bool | float]:
-    """The kinds of signals that it stands for, with their values."""
-    found: dict[str, bool | float] = {}
-    if state.is_favourite:
-        found["favourite"] = True
-    if state.likes is not None:
-        found["like" if state.likes else "dislike"] = True
-    if state.rating is not None and (state.likes is None or state.rating not in THUMBS):
-        found["rating"] = state.rating
-    return found
-
-
-def signal_body(user: str, item_id: str, kind: str, value: bool | float) -> dict[str, Any]:
-    """The server does not say since when."""
-    return {"signal_id": f"{user}:{item_id}:{subject(kind)}", "user_id": user, "item_id": item_id, "kind": kind, "value": value}
-
-
-def unwatched_body(user: str, item_id: str, at: datetime) -> dict[str, Any]:
-    said_at = at.isoformat()
-    return {"signal_id": f"{user}:{item_id}:unwatched {said_at}", "user_id": user, "item_id": item_id, "kind": "unwatched", "at": said_at}
+def _provider_key(item: dict[str, Any]) -> str | None:
+    """An Emby does not say its key: by this it would be known again under another id."""
+    ids = provider_ids(item.get("ProviderIds"))
+    return next((f"{name}:{ids[name]}" for name in ("tmdb", "tvdb", "imdb") if ids.get(name)), None)

@@ -3,12 +3,13 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from app.connect.jellyfin_client import JellyfinClient
-from app.connect.jellyfin_items import BARE, TITLES
+from app.connect.jellyfin_items import BARE
 from app.connect.jellyfin_values import listed, mapping, plain_id, word, words
+from app.connect.media_server import MediaUser
+from app.connect.states import TITLES
 from app.errors import MediaServerUnclear
 
 # Of a policy, all that says what somebody sees.
@@ -18,32 +19,23 @@ LIMITS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class JellyfinUser:
-    """`body` as in the API. `is_unlimited`: their policy leaves nothing out."""
-
-    id: str
-    body: dict[str, Any]
-    is_disabled: bool
-    is_unlimited: bool
-    policy_digest: str
-
-
-def read_users(client: JellyfinClient) -> list[JellyfinUser]:
-    """Raises as `JellyfinClient.get`."""
+def read_users(client: JellyfinClient, limits: Sequence[str] = LIMITS) -> list[MediaUser]:
+    """Raises as `JellyfinClient.get`, and MediaServerUnclear where one can't be read: who is not in the list is taken to be gone."""
     answer = client.get("/Users")
     if not isinstance(answer, list):
         raise MediaServerUnclear("The media server answers users that are no list.")
-    return [user_of(one) for one in answer if isinstance(one, dict) and plain_id(one.get("Id")) is not None]
+    if any(plain_id(mapping(one).get("Id")) is None for one in answer):
+        raise MediaServerUnclear("The media server answers a user without an id.")
+    return [user_of(one, limits) for one in answer]
 
 
-def user_of(user: Mapping[str, Any]) -> JellyfinUser:
+def user_of(user: Mapping[str, Any], names: Sequence[str] = LIMITS) -> MediaUser:
     """What this UserDto means.
 
     Its libraries and blocked tags hold at once; what its age limit lets through the media server alone knows, and is asked.
     """
     policy = mapping(user.get("Policy"))
-    limits = {name: policy.get(name) for name in LIMITS}
+    limits = {name: policy.get(name) for name in names}
     sees_all = limits["EnableAllFolders"] is not False
     folders = [key for one in listed(limits["EnabledFolders"]) if (key := plain_id(one)) is not None]
     key = str(plain_id(user.get("Id")))
@@ -58,7 +50,10 @@ def user_of(user: Mapping[str, Any]) -> JellyfinUser:
     # An age limit of 0 is one.
     is_unlimited = is_unlimited and limits["MaxParentalRating"] is None
     said = json.dumps(limits, sort_keys=True)
-    return JellyfinUser(key, body, body["is_disabled"] is True, is_unlimited, hashlib.sha256(said.encode()).hexdigest())
+    is_administrator = policy.get("IsAdministrator") is True
+    return MediaUser(
+        key, body, body["is_disabled"] is True, is_administrator, is_unlimited, hashlib.sha256(said.encode()).hexdigest()
+    )  # fmt: skip
 
 
 def visible_among(client: JellyfinClient, user: str, ids: Sequence[str]) -> set[str]:

@@ -8,9 +8,11 @@ MAX_TICKS = 2**31 * TICKS_PER_SECOND
 
 
 def plain_id(value: Any) -> str | None:
-    """32 lower-case hex, as it stands in addresses; None for what is no id."""
+    """32 lower-case hex, as it stands in addresses, or the number that an Emby gives an item; None for what is no id."""
     if not isinstance(value, str):
         return None
+    if value.isascii() and value.isdecimal() and len(value) < 20:
+        return value
     plain = value.replace("-", "").lower()
     return plain if len(plain) == 32 and all(letter in "0123456789abcdef" for letter in plain) else None
 

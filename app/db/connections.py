@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from app.db.statements import statement
-from app.types import Server
+from app.types import MediaServerKind, Server
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,7 @@ class StoredConnection:
     """`synced_until` by the media server's clock; None: nothing was read to the end yet. `held`: libraries that are gone, or mostly, from
     an earlier sync, and why they were kept."""
 
+    kind: MediaServerKind
     url: str
     token: bytes
     media_server_id: str
@@ -27,8 +28,10 @@ class StoredConnection:
         return f"StoredConnection({self.url!r})"
 
 
-def put_connection(connection: Connection, server_id: int, url: str, token: bytes, media_server_id: str) -> None:
-    values = {"server_id": server_id, "url": url, "token": token, "media_server_id": media_server_id}
+def put_connection(
+    connection: Connection, server_id: int, kind: MediaServerKind, url: str, token: bytes, media_server_id: str
+) -> None:  # fmt: skip
+    values = {"server_id": server_id, "kind": kind, "url": url, "token": token, "media_server_id": media_server_id}
     connection.execute(statement("connections", "put_connection"), values)
 
 

@@ -15,6 +15,7 @@ class KnownUser:
 
     external_id: str
     is_limited: bool
+    is_disabled: bool
     policy_digest: str | None
     is_erased: bool
 
@@ -48,6 +49,12 @@ def grant(connection: Connection, server_id: int, user: str, titles: Collection[
         grant_id = connection.execute(statement("grants", "put_grant"), server).scalar_one()
     values = server | {"user": user, "grant_id": grant_id, "policy_digest": policy_digest}
     connection.execute(statement("grants", "give_grant"), values)
+
+
+def disable_gone(connection: Connection, server_id: int, present: Collection[str]) -> int:
+    """Users that the media server told of and does not any more: they are answered nothing, and are here if they come back. How many."""
+    stage_texts(connection, "grants", "staged_granted", present)
+    return connection.execute(statement("grants", "disable_gone"), {"server_id": server_id}).rowcount
 
 
 def drop_unused_grants(connection: Connection, server_id: int) -> None:

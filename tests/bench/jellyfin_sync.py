@@ -103,7 +103,7 @@ def measure(url: str, scale: float) -> dict[str, Any]:
     engine = working_engine(url)
     with engine.begin() as connection:
         server, _ = put_server(connection, "bench", "Bench", "jellyfin", {})
-        put_connection(connection, server.id, address, encrypted(KEY, SECRET), "f" * 32)
+        put_connection(connection, server.id, "jellyfin", address, encrypted(KEY, SECRET), "f" * 32)
     engine.dispose()
     now = datetime.now(UTC)
     results = []

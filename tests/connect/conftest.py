@@ -1,4 +1,4 @@
-"""A made-up Jellyfin, in both versions, whose every request and answer has to conform to the official description."""
+"""A made-up Jellyfin, in both versions, and a made-up Emby, whose every request and answer has to conform to the official description."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -6,8 +6,10 @@ from typing import Literal
 
 import pytest
 
+from tests.connect.fake_emby import FakeEmby
 from tests.connect.fake_jellyfin.library import FakeLibrary, generated
 from tests.connect.fake_jellyfin.server import FakeJellyfin, serving
+from tests.connect.fake_plex import FakePlex
 
 
 @pytest.fixture(params=[10, 12], ids=["10.11", "12"])
@@ -28,6 +30,29 @@ def make_jellyfin() -> Iterator[Callable[..., FakeJellyfin]]:
 
         yield make
         assert [complaint for fake in made for complaint in fake.complaints] == []
+
+
+@pytest.fixture
+def make_emby() -> Iterator[Callable[[FakeLibrary], FakeEmby]]:
+    """Of a library whose items have numbers for ids: `numbered` makes them."""
+    with ExitStack() as stack:
+        made: list[FakeEmby] = []
+
+        def make(library: FakeLibrary) -> FakeEmby:
+            made.append(FakeEmby(library))
+            stack.enter_context(serving(made[-1]))
+            made[-1].url = made[-1].url.removesuffix(made[-1].base_path)
+            return made[-1]
+
+        yield make
+        assert [complaint for fake in made for complaint in fake.complaints] == []
+
+
+@pytest.fixture
+def make_plex() -> Iterator[Callable[[FakeLibrary], FakePlex]]:
+    """Of a library as for a Jellyfin: items and users get numbers."""
+    with ExitStack() as stack:
+        yield lambda library: stack.enter_context(serving(FakePlex(library)))
 
 
 @pytest.fixture

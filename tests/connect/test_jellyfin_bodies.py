@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from app.connect.bodies import ITEMS, PLAYS, SIGNALS, USERS
 from app.connect.jellyfin_items import item_body
-from app.connect.jellyfin_states import State, play_bodies, said, signal_body, state_of
+from app.connect.jellyfin_states import state_of
 from app.connect.jellyfin_users import user_of
+from app.connect.states import State, play_bodies, said, signal_body
 
 KEY = "0b4e1c6fd3a94f7e8a51c2d9e7f60312"
 DASHED = "0B4E1C6F-D3A9-4F7E-8A51-C2D9E7F60312"

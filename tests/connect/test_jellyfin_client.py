@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from app.connect.jellyfin_client import JellyfinClient, checked_url
+from app.connect.jellyfin_client import JellyfinClient
 from app.connect.jellyfin_server import look_around, read_info
 from app.connect.jellyfin_values import plain_id
+from app.connect.media_client import checked_url
 from app.errors import BadInput, MediaServerDown, MediaServerRefused, MediaServerSlow, MediaServerUnclear, PalateError
 from tests.connect.fake_jellyfin.library import FakeLibrary, generated
 from tests.connect.fake_jellyfin.server import KEY, FakeJellyfin, webhook_plugin
@@ -167,6 +168,7 @@ def test_what_is_no_token_is_refused_and_not_repeated(token: str) -> None:
 def test_ids_are_32_letters_with_dashes_or_without() -> None:
     plain = "0b4e1c6fd3a94f7e8a51c2d9e7f60312"
     assert plain_id(plain) == plain_id("0B4E1C6F-D3A9-4F7E-8A51-C2D9E7F60312") == plain
+    assert plain_id("81924") == "81924"
     assert [plain_id(one) for one in ("", None, 5, "0b4e", plain + "0", "z" * 32)] == [None] * 6
 
 

@@ -160,7 +160,7 @@ def test_whatever_the_clock_does_no_tick_is_had_twice_and_the_next_night_is_had(
 def test_only_who_is_connected_is_synced_and_one_that_waits_is_enough(queue: Queue, make_home: MakeHome, now: datetime) -> None:
     home, _ = make_home("home"), make_home("other")
     with queue.engine.begin() as connection:
-        put_connection(connection, home.id, "http://127.0.0.1:9", encrypted("planted-token", "another secret"), "m")
+        put_connection(connection, home.id, "jellyfin", "http://127.0.0.1:9", encrypted("planted-token", "another secret"), "m")
     queue.query("UPDATE servers SET created_at = now() - interval '1 day'")
     schedule: Mapping[Any, str] = dict.fromkeys(USUAL, "never") | {"sync-library": "*/15 * * * *"}
     assert start_due(queue.engine, schedule, now) == 1

@@ -44,9 +44,16 @@ WITH unused AS (
 DELETE FROM granted_entries a USING unused WHERE a.server_id = :server_id AND a.grant_id = unused.id;
 
 -- name: list_granted
-SELECT u.external_id, u.grant_id IS NOT NULL AS is_limited, u.policy_digest, u.erased_at IS NOT NULL AS is_erased
+SELECT u.external_id, u.grant_id IS NOT NULL AS is_limited, u.is_disabled, u.policy_digest, u.erased_at IS NOT NULL AS is_erased
 FROM users u
 WHERE u.server_id = :server_id;
+
+-- name: disable_gone
+-- Who was never asked about came by another way.
+UPDATE users u
+SET is_disabled = true
+WHERE u.server_id = :server_id AND u.policy_digest IS NOT NULL AND NOT u.is_disabled
+  AND NOT EXISTS (SELECT FROM staged_granted s WHERE s.external_id = u.external_id);
 
 -- name: read_granted
 SELECT e.external_id

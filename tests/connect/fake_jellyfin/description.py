@@ -1,4 +1,4 @@
-"""The official OpenAPI descriptions of Jellyfin, and whether a request and its answer conform to them.
+"""The official OpenAPI descriptions of Jellyfin and Emby, and whether a request and its answer conform to them.
 
 They are not part of the project: the folder is named by PALATE_OPENAPI_DIR, or lies beside the project in `shared/data/openapi`.
 """
@@ -15,7 +15,7 @@ from typing import Any
 import jsonschema_rs
 
 ROOT = Path(__file__).parents[3]
-FILES = {10: "jellyfin-openapi-10.11.8.json.gz", 12: "jellyfin-openapi-12.0.0.json.gz"}
+FILES = {10: "jellyfin-openapi-10.11.8.json.gz", 12: "jellyfin-openapi-12.0.0.json.gz", "emby": "emby-openapi-4.1.1.0.json.gz"}
 # Described as uuid; the server writes them without dashes and reads both.
 GUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 WORDS = {"true": True, "false": False}
@@ -26,9 +26,9 @@ def folder() -> Path:
 
 
 @functools.cache
-def description(major: int) -> "Description | None":
+def description(version: int | str) -> "Description | None":
     """None where the descriptions are not at hand."""
-    file = folder() / FILES[major]
+    file = folder() / FILES[version]
     return Description(json.loads(gzip.decompress(file.read_bytes()))) if file.is_file() else None
 
 

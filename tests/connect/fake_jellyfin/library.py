@@ -155,7 +155,7 @@ def _add_episode(library: FakeLibrary, parent: FakeItem, number: int) -> None:
 
 
 def _user(library: FakeLibrary, number: int, *, is_child: bool) -> FakeUser:
-    user = FakeUser(guid(f"user {number}"), f"User {number}")
+    user = FakeUser(guid(f"user {number}"), f"User {number}", {"IsAdministrator": True} if number == 0 else {})
     if is_child:
         titles = {one.id for one in library.items.values() if one.type in ("Movie", "Series") and one.official_rating in ("R", None)}
         user.hidden = titles | {one.id for one in library.items.values() if one.series_id in titles}

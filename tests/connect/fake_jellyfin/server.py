@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import orjson
@@ -22,6 +22,7 @@ from tests.connect.fake_jellyfin.description import Description, description
 from tests.connect.fake_jellyfin.library import FakeLibrary
 
 Fault = Literal["401", "403", "500", "503", "slow", "truncated", "hang up", "elsewhere", "no json", "no items"]
+Fake = TypeVar("Fake", bound="FakeJellyfin")
 KEY = "planted-jellyfin-key-0b51"
 PARAMETER = re.compile(r'(\w+)="([^"]*)"')
 WEBHOOK_PLUGIN = "71552a5a5c5c4350a2aeebe451a30173"
@@ -45,7 +46,10 @@ class FakeJellyfin:
     """`before[n]` runs ahead of the n-th request (from 0), `faults[n]` spoils its answer; from `dies_at` on nobody answers.
 
     Pages of more than `slow_above` items take `slow_seconds`. `writes_dashes`: ids as 8-4-4-4-12.
+    `canned`: answers to paths, whatever it holds.
     """
+
+    kind = "jellyfin"
 
     def __init__(self, library: FakeLibrary, major: Literal[10, 12] = 12, base_path: str = "") -> None:
         self.library, self.major, self.base_path = library, major, base_path
@@ -60,6 +64,7 @@ class FakeJellyfin:
         self.slow_seconds = 0.5
         self.writes_dashes = False
         self.plugins: list[dict[str, Any]] = []
+        self.canned: dict[str, Answer] = {}
         self.user_tokens: dict[str, str] = {}
         self.id, self.version = "f" * 32, "12.0.0" if major >= 12 else "10.11.8"
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -82,7 +87,7 @@ class FakeJellyfin:
         fault = self.faults.get(number, self.always)
         if fault is not None and (spoilt := self._spoilt(fault)) is not None:
             return spoilt if spoilt.status else None
-        good = self._good(path, dict(pairs), headers)
+        good = self.canned.get(path) or self._good(path, dict(pairs), headers)
         if good.status == 200 and self._description is not None:
             self.complaints += self._description.faults_of_answer(method, path, good.status, good.body)
         if self.slow_above is not None and int(dict(pairs).get("limit", 0)) > self.slow_above:
@@ -179,7 +184,7 @@ class FakeJellyfin:
 
 
 @contextlib.contextmanager
-def serving(fake: FakeJellyfin) -> Iterator[FakeJellyfin]:
+def serving(fake: Fake) -> Iterator[Fake]:
     """On a free port of this machine; its address is `fake.url`."""
 
     class Handler(BaseHTTPRequestHandler):

@@ -4,25 +4,32 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from app.connect.jellyfin_client import JellyfinClient
+from app.connect.media_servers import open_media_server
 from app.db import Engine
 from app.db.connections import put_connection
 from app.db.servers import put_server
+from app.recommend.pipeline import recommend
 from app.secrets import encrypted
-from app.types import Server, unseen
+from app.types import Filters, Server, unseen
 from jobs.sync_library import Synced, sync_library
 from tests.conftest import SECRET_KEY
-from tests.connect.conftest import jellyfin, major, make_jellyfin
+from tests.connect.conftest import jellyfin, major, make_emby, make_jellyfin, make_plex
+from tests.connect.fake_jellyfin.library import FakeLibrary, generated, guid
 from tests.connect.fake_jellyfin.server import KEY, FakeJellyfin
+from tests.jobs.sync.rows import rows
 
-__all__ = ["jellyfin", "major", "make_jellyfin"]
+__all__ = ["jellyfin", "major", "make_emby", "make_jellyfin", "make_plex"]
 
 # Small pages, so that a list has several; nobody waits long.
-hasty = partial(JellyfinClient, pauses=(0.01, 0.01), page=7, timeout=10.0)
+hasty = partial(open_media_server, pauses=(0.01, 0.01), page=7, timeout=10.0)
 Sync = Callable[..., Synced]
+TOMORROW = datetime.now(UTC) + timedelta(days=1)
+EVENING = datetime(2026, 3, 1, 20, 15, tzinfo=UTC)
+FILM, EPISODE, SERIES = guid("Movie 0"), guid(f"{guid('Series 0')} 0"), guid("Series 0")
 
 
 @pytest.fixture
@@ -32,8 +39,8 @@ def connected(engine: Engine, make_server: Callable[..., Server]) -> Callable[[F
     def connect(fake: FakeJellyfin) -> Server:
         made = make_server()
         with engine.begin() as connection:
-            server, _ = put_server(connection, made.external_id, "Attic", "jellyfin", {})
-            put_connection(connection, server.id, fake.url, encrypted(KEY, SECRET_KEY), "f" * 32)
+            server, _ = put_server(connection, made.external_id, "Attic", fake.kind, {})
+            put_connection(connection, server.id, fake.kind, fake.url, encrypted(KEY, SECRET_KEY), "f" * 32)
         return server
 
     return connect
@@ -48,3 +55,39 @@ def sync(engine: Engine) -> Sync:
         return sync_library(engine, server, SECRET_KEY, now or next(times), unseen, **{"connect": hasty} | given)
 
     return run
+
+
+class House:
+    """Two users of 12 films and 2 series of 3 episodes, who did nothing yet; and the server that reads them."""
+
+    def __init__(self, fake: FakeJellyfin, server: Server, sync: Sync, engine: Engine) -> None:
+        self.fake, self.server, self._sync, self.engine = fake, server, sync, engine
+        self.library: FakeLibrary = fake.library
+        self.ada, self.ben = self.library.users
+        self._day = 0
+
+    def sync(self) -> Any:
+        return self._sync(self.server)
+
+    def next_day(self) -> Any:
+        self._day += 1
+        return self._sync(self.server, TOMORROW + timedelta(days=self._day))
+
+    def say(self, item_id: str, **changes: Any) -> None:
+        self.library.say(self.ada, item_id, **changes)
+
+    def engagement(self, identity: str) -> Any:
+        found = rows(self.engine, self.server, "engagement", user=self.ada, identity=identity)
+        return found[0] if found else None
+
+    def shown(self, user: str) -> set[str]:
+        with self.engine.begin() as connection:
+            now = datetime.now(UTC)
+            slate = recommend(connection, self.server, user, Filters(), limit=100, offset=0, explain=False, now=now, slate_id=uuid4())
+        return {one.candidate.external_id for one in slate.items}
+
+
+@pytest.fixture
+def house(make_jellyfin: Callable[..., FakeJellyfin], connected: Callable[[FakeJellyfin], Server], sync: Sync, engine: Engine) -> House:
+    fake = make_jellyfin(generated(12, 2, 3, 2, 0), 10)
+    return House(fake, connected(fake), sync, engine)

@@ -12,8 +12,10 @@ from typer.testing import CliRunner, Result
 from app.cli import app
 from app.db import Engine
 from app.errors import BadInput, MediaServerRefused, NotConnected, UnknownServer
+from tests.connect.fake_emby import FakeEmby, numbered
 from tests.connect.fake_jellyfin.library import FakeLibrary, generated, guid
 from tests.connect.fake_jellyfin.server import KEY, FakeJellyfin
+from tests.connect.fake_plex import FakePlex
 
 Palate = Callable[..., Result]
 MakeJellyfin = Callable[..., FakeJellyfin]
@@ -66,6 +68,29 @@ def test_a_jellyfin_is_connected_in_one_command_and_synced_by_another(
         assert answer.is_success
         assert KEY not in answer.text
     assert {user["name"] for user in answer.json()["users"]} == {"User 0", "User 1"}
+
+
+def test_an_emby_and_a_plex_are_connected_alike(
+    palate: Palate, make_emby: Callable[..., FakeEmby], make_plex: Callable[..., FakePlex], token: Path, client: TestClient
+) -> None:
+    fakes = make_emby(numbered(generated(4, 1, 2, 2, 3))), make_plex(generated(4, 1, 2, 2, 3))
+    for fake, line in zip(fakes, ("Den, Emby 4.8", "Loft, Plex 1.40"), strict=True):
+        done = palate("connect", fake.kind, fake.url, "--server", f"my {fake.kind}", "--token-file", token)
+        assert done.exit_code == 0, (done.output, done.exception)
+        for said in (line, "Films", "User 1", f"Connected as my {fake.kind}", "8 items new", "2 users"):
+            assert said in done.output
+        assert ("they get nothing unless" in done.output) == (fake.kind == "plex")
+        # What a server is called here says nothing of what answers at its address.
+        client.put(f"/servers/my {fake.kind}", json={"name": "Renamed"})
+        again = palate("sync", "--server", f"my {fake.kind}")
+        assert "0 items new and 0 changed" in again.output, (again.output, again.exception)
+        assert KEY not in done.output + again.output
+
+
+def test_an_emby_may_be_given_with_the_path_of_its_api(palate: Palate, make_emby: Callable[..., FakeEmby], token: Path) -> None:
+    fake = make_emby(numbered(generated(1, 0, 0, 1, 0)))
+    done = palate("connect", "emby", f"{fake.url}/emby/", "--server", "with a path", "--token-file", token)
+    assert done.exit_code == 0, (done.output, done.exception)
 
 
 def test_the_token_may_be_typed_and_is_not_shown(palate: Palate, make_jellyfin: MakeJellyfin, library: FakeLibrary) -> None:

@@ -1,60 +1,15 @@
 """Users, what each may see, and what they did: told, changed, taken back."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from app.db import Engine
 from app.db.erase import erase_user
-from app.recommend.pipeline import recommend
-from app.types import Filters, Server
-from tests.connect.fake_jellyfin.library import EPOCH, FakeLibrary, FakeUser, generated, guid
-from tests.connect.fake_jellyfin.server import FakeJellyfin
-from tests.jobs.sync.conftest import Sync
+from tests.connect.fake_jellyfin.library import EPOCH, FakeUser, guid
+from tests.jobs.sync.conftest import EPISODE, EVENING, FILM, SERIES, House
 from tests.jobs.sync.rows import everything, rows
-
-TOMORROW = datetime.now(UTC) + timedelta(days=1)
-EVENING = datetime(2026, 3, 1, 20, 15, tzinfo=UTC)
-FILM, EPISODE, SERIES = guid("Movie 0"), guid(f"{guid('Series 0')} 0"), guid("Series 0")
-
-
-class House:
-    """Two users of 12 films and 2 series of 3 episodes, who did nothing yet; and the server that reads them."""
-
-    def __init__(self, fake: FakeJellyfin, server: Server, sync: Sync, engine: Engine) -> None:
-        self.fake, self.server, self._sync, self.engine = fake, server, sync, engine
-        self.library: FakeLibrary = fake.library
-        self.ada, self.ben = self.library.users
-        self._day = 0
-
-    def sync(self) -> Any:
-        return self._sync(self.server)
-
-    def next_day(self) -> Any:
-        self._day += 1
-        return self._sync(self.server, TOMORROW + timedelta(days=self._day))
-
-    def say(self, item_id: str, **changes: Any) -> None:
-        self.library.say(self.ada, item_id, **changes)
-
-    def engagement(self, identity: str) -> Any:
-        found = rows(self.engine, self.server, "engagement", user=self.ada, identity=identity)
-        return found[0] if found else None
-
-    def shown(self, user: str) -> set[str]:
-        with self.engine.begin() as connection:
-            now = datetime.now(UTC)
-            slate = recommend(connection, self.server, user, Filters(), limit=100, offset=0, explain=False, now=now, slate_id=uuid4())
-        return {one.candidate.external_id for one in slate.items}
-
-
-@pytest.fixture
-def house(make_jellyfin: Callable[..., FakeJellyfin], connected: Callable[[FakeJellyfin], Server], sync: Sync, engine: Engine) -> House:
-    fake = make_jellyfin(generated(12, 2, 3, 2, 0), 10)
-    return House(fake, connected(fake), sync, engine)
 
 
 def test_a_film_that_was_played_is_one_play_when_it_was_begun(house: House) -> None:

@@ -1,0 +1,76 @@
+"""A Jellyfin, as a sync reads it."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, Self
+
+from app.connect.jellyfin_client import JellyfinClient
+from app.connect.jellyfin_items import count_items, read_ids, read_items, read_items_by_id, read_libraries
+from app.connect.jellyfin_server import look_around, read_info
+from app.connect.jellyfin_states import EVERYTHING, NEWS, read_states, read_states_by_id
+from app.connect.jellyfin_users import read_users, visible_among
+from app.connect.media_server import Found, Library, MediaUser, ServerInfo
+from app.connect.states import State
+
+
+class Jellyfin:
+    source, product = "jellyfin", "Jellyfin"
+
+    def __init__(self, client: JellyfinClient) -> None:
+        self._client = client
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._client.__exit__(*error)
+
+    @property
+    def url(self) -> str:
+        return self._client.url
+
+    @property
+    def n_requests(self) -> int:
+        return self._client.n_requests
+
+    @property
+    def answered_at(self) -> datetime | None:
+        return self._client.answered_at
+
+    def info(self) -> ServerInfo:
+        return read_info(self._client)
+
+    def look_around(self) -> Found:
+        return look_around(self._client)
+
+    def libraries(self) -> list[Library]:
+        return read_libraries(self._client)
+
+    def count_items(self, library: Library, kind: str) -> int:
+        return count_items(self._client, library, kind)
+
+    def items(self, library: Library, saved_since: datetime | None) -> Iterator[list[dict[str, Any]]]:
+        return read_items(self._client, library, saved_since)
+
+    def items_by_id(self, library: Library, ids: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
+        return read_items_by_id(self._client, library, ids)
+
+    def ids(self, library: Library) -> tuple[set[str], bool]:
+        return read_ids(self._client, library)
+
+    def users(self) -> list[MediaUser]:
+        return read_users(self._client)
+
+    def everything(self, user: str) -> Iterator[list[State]]:
+        for question in EVERYTHING:
+            yield from read_states(self._client, user, question, None)
+
+    def news(self, user: str, known_until: datetime | None) -> Iterator[list[State]]:
+        for question in NEWS:
+            yield from read_states(self._client, user, question, known_until)
+
+    def states_by_id(self, user: str, ids: Sequence[str]) -> Iterator[list[State]]:
+        return read_states_by_id(self._client, user, ids)
+
+    def visible_among(self, user: str, ids: Sequence[str]) -> set[str]:
+        return visible_among(self._client, user, ids)

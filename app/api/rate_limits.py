@@ -48,7 +48,7 @@ class RateLimits:
 
         async def send_and_see(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                self._see(digest, address, message["status"], scope["method"])
+                self._see(digest, address, scope, message["status"])
             await send(message)
 
         await self.app(scope, receive, send_and_see)
@@ -61,11 +61,11 @@ class RateLimits:
         who = digest.hex() if digest is not None and is_known else address
         return None if self._limiter.hit(self.limit, "asked", who) else self._seconds_left(self.limit, "asked", who)
 
-    def _see(self, digest: bytes | None, address: str, status: int, method: str) -> None:
-        if status == 401 and (digest is not None or method == "POST"):
+    def _see(self, digest: bytes | None, address: str, scope: Scope, status: int) -> None:
+        if status == 401 and (digest is not None or scope["method"] == "POST"):
             self._limiter.hit(FAILURES, "failed", address)
             self._known.pop(digest or b"", None)
-        elif digest is not None and status != 401:
+        elif digest is not None and scope.get("has_good_key", False):
             self._known[digest] = None
             self._known.move_to_end(digest)
             if len(self._known) > MAX_KNOWN:

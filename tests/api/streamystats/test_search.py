@@ -22,19 +22,19 @@ def test_films_and_series_are_found_also_those_that_were_seen(tv: TestClient, at
     items = attic.fake.library.items
     seen = attic.played_by("ann") - attic.titles_of("ann", lambda state: state.likes is False)
     unseen = attic.seen_by("ann") - attic.titles_of("ann", lambda _: True)
-    for kind, type, among in (("Movie", "movies", seen), ("Movie", "movies", unseen), ("Series", "series", unseen)):
+    for kind, name, among in (("Movie", "movies", seen), ("Movie", "movies", unseen), ("Series", "series", unseen)):
         one = next(items[key] for key in sorted(among) if items[key].type == kind)
-        answer = ask(tv, attic, one.name, format="ids", type=type)["data"]
+        answer = ask(tv, attic, one.name, format="ids", type=name)["data"]
         assert set(answer) == IDS | {"total"}
-        assert one.id in answer[type]
-        assert answer["total"] == len(answer[type])
-        assert all(answer[name] == [] for name in IDS - {type})
+        assert one.id in answer[name]
+        assert answer["total"] == len(answer[name])
+        assert all(answer[other] == [] for other in IDS - {name})
 
 
 def test_both_kinds_are_found_where_none_is_named(tv: TestClient, attic: Attic) -> None:
     one = "1"
-    for type in ({}, {"type": "all"}, {"type": "media"}, {"type": "whatever"}):
-        answer = ask(tv, attic, one, format="ids", limit=100, **type)["data"]
+    for sought in ({}, {"type": "all"}, {"type": "media"}, {"type": "whatever"}):
+        answer = ask(tv, attic, one, format="ids", limit=100, **sought)["data"]
         assert answer["movies"]
         assert answer["series"]
 

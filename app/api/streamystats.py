@@ -10,7 +10,7 @@ from app.api.recommendations import measured
 from app.api.repeats import Made, held_or_made
 from app.api.streamystats_callers import Caller, caller_anywhere, caller_at, named_server
 from app.api.streamystats_parameters import Asked, read_asked
-from app.api.streamystats_shapes import as_json, described_errors, described_query, ids_of, or_nothing, similarity, title, watched
+from app.api.streamystats_shapes import as_json, ids_of, or_nothing, similarity, title, watched
 from app.connect.jellyfin_values import plain_id
 from app.db import Connection
 from app.db.slates import ServedSlate
@@ -18,20 +18,8 @@ from app.errors import PalateError
 from app.recommend.pipeline import recommend
 from app.types import Server, SlateItem
 
-router = APIRouter(tags=["streamystats"], default_response_class=Response)
-
-SELECTORS = {
-    "serverId": "Palate's own number of the server; or one of the next three.",
-    "jellyfinServerId": "As Jellyfin's /System/Info/Public says it.",
-    "serverName": "In any case.",
-    "serverUrl": "The address that Palate is connected to, or a part of it with the host.",
-}
-ASKED = {
-    "limit": "1..100, or 20.", "type": "Movie, Series or all.", "format": "full or ids.",
-    "range": "7d, 30d, 90d, thisMonth or all: read, without effect, as a taste itself says how much is recent.",
-    "start": "As `range`.", "end": "As `range`.", "includeBasedOn": "true or false.", "includeReasons": "true or false.",
-    "targetUserId": "Heeded from administrators of the Jellyfin.",
-}  # fmt: skip
+# Described by its own contract, not by ours.
+router = APIRouter(include_in_schema=False)
 
 
 class NotOffered(PalateError):
@@ -40,7 +28,7 @@ class NotOffered(PalateError):
     status, title = 403, "Not offered by Palate"
 
 
-@router.get("/api/recommendations", responses=described_errors(400, 401, 404, 503), openapi_extra=described_query(SELECTORS | ASKED))
+@router.get("/api/recommendations")
 def get_recommendations(request: Request) -> Response:
     """What the token's user should watch next; empty lists where nothing is known of what they like."""
     asked = read_asked(request.query_params)
@@ -61,17 +49,17 @@ def get_recommendations(request: Request) -> Response:
     })  # fmt: skip
 
 
-@router.post("/api/recommendations", include_in_schema=False)
+@router.post("/api/recommendations")
 async def take_no_password() -> Response:
     raise NotOffered('Palate takes no passwords: GET this address with `Authorization: MediaBrowser Token="..."`.')
 
 
-@router.get("/api/get-item-details/{item_id:path}", include_in_schema=False)
+@router.get("/api/get-item-details/{item_id:path}")
 async def tell_no_details() -> Response:
     raise NotOffered("Palate does not tell who watched a title.")
 
 
-@router.get("/api/servers", responses=described_errors(401, 503), openapi_extra=described_query(SELECTORS))
+@router.get("/api/servers")
 def get_servers(request: Request) -> Response:
     """The server that the token is of. Its address is told to administrators."""
     caller = caller_anywhere(request)
@@ -80,8 +68,8 @@ def get_servers(request: Request) -> Response:
 
 
 def _recommended(request: Request, caller: Caller, user_id: str, asked: Asked) -> list[dict[str, Any]]:
-    """Made once for each form of the answer, and again when what it depends on has changed."""
-    state = request.app.state
+    """Made once for each kind and limit, and again when what it depends on has changed. What an administrator looks at was not shown."""
+    state, is_own = request.app.state, user_id == caller.user.id
 
     def make(connection: Connection, server: Server, now: datetime) -> Made:
         slate = measured(
@@ -94,11 +82,12 @@ def _recommended(request: Request, caller: Caller, user_id: str, asked: Asked) -
         # What is popular, or new, is a watch-list; this is for what is known of somebody.
         if slate.source != "personal":
             return Made([], slate.is_settled, slate.counts_others)
-        state.slate_log.add(ServedSlate(server.id, now, slate))
+        if is_own:
+            state.slate_log.add(ServedSlate(server.id, now, slate))
         found = [_found(item) for item in slate.items if plain_id(item.candidate.external_id) is not None]
         return Made(found, slate.is_settled, slate.counts_others)
 
-    address = ("recommendations", asked.type, asked.limit)
+    address = ("recommendations", asked.type, asked.limit, is_own)
     found: list[dict[str, Any]] = held_or_made(request, caller.server.external_id, user_id, address, make)
     return found
 

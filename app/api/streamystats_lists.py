@@ -8,10 +8,10 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from app.api.repeats import Made, held_or_made
-from app.api.streamystats import SELECTORS, NotOffered
+from app.api.streamystats import NotOffered
 from app.api.streamystats_callers import Caller, caller_anywhere, caller_at, named_server, selector_in
 from app.api.streamystats_parameters import BadParameter, number, truth
-from app.api.streamystats_shapes import as_json, described_errors, described_query, or_nothing, title
+from app.api.streamystats_shapes import as_json, or_nothing, title
 from app.connect.jellyfin_values import plain_id
 from app.db import Connection
 from app.db.slates import ServedSlate
@@ -19,7 +19,7 @@ from app.errors import PalateError
 from app.recommend.home import home
 from app.types import Row, Server
 
-router = APIRouter(prefix="/api/watchlists", tags=["streamystats"], default_response_class=Response)
+router = APIRouter(prefix="/api/watchlists", include_in_schema=False)
 
 N_ITEMS = 20
 N_PREVIEWED = 4
@@ -31,7 +31,6 @@ INTEREST, FIRST_INTEREST = "interest-", 10
 # Whose the lists are: nobody's who could change one. A client asks for each of a user's own lists whenever a title is opened, and offers
 # to put the title in.
 NOBODY = "0" * 32
-FORMAT = {"format": "full or ids."}
 ORDERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "name": lambda one: one["item"]["name"].casefold(),
     "dateAdded": lambda one: one["addedAt"],
@@ -46,10 +45,7 @@ class NoSuchList(PalateError):
     status, title = 404, "Watchlist not found"
 
 
-@router.get(
-    "/promoted", responses=described_errors(400, 401, 404, 503),
-    openapi_extra=described_query(SELECTORS | FORMAT | {"limit": "1..100, or 20.", "includePreview": "true or false."}),
-)  # fmt: skip
+@router.get("/promoted")
 def get_promoted(request: Request) -> Response:
     """The lists of the token's user, each with its first titles."""
     query = request.query_params
@@ -65,17 +61,14 @@ def get_promoted(request: Request) -> Response:
     return as_json({"server": {"id": caller.server.id, "name": caller.server.name}, "data": lists, "total": len(lists)})
 
 
-@router.get("", responses=described_errors(401, 503), openapi_extra=described_query(SELECTORS))
+@router.get("")
 def get_lists(request: Request) -> Response:
     """The same lists, without titles."""
     caller = caller_anywhere(request)
     return as_json({"data": [_list(caller, row) for row in _rows(request, caller)]})
 
 
-@router.get(
-    "/{list_number}", responses=described_errors(400, 401, 404, 503),
-    openapi_extra=described_query(SELECTORS | FORMAT | {"type": "Movie or Series.", "sort": "custom, name, dateAdded or releaseDate."}),
-)  # fmt: skip
+@router.get("/{list_number}")
 def get_list(request: Request, list_number: str) -> Response:
     """One of them with its titles, the best first unless `sort` says otherwise."""
     caller = caller_anywhere(request)
@@ -97,8 +90,8 @@ def get_list(request: Request, list_number: str) -> Response:
     return as_json({"data": _list(caller, row) | {"items": items}})
 
 
-@router.post("", include_in_schema=False)
-@router.api_route("/{rest:path}", methods=["POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
+@router.post("")
+@router.api_route("/{rest:path}", methods=["POST", "PUT", "PATCH", "DELETE"])
 async def change_nothing() -> Response:
     raise NotOffered("These lists are Palate's own and change by themselves. To keep a list of your own, use a playlist of Jellyfin's.")
 

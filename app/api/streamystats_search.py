@@ -5,16 +5,15 @@ from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
 
-from app.api.streamystats import SELECTORS
 from app.api.streamystats_callers import Caller, caller_anywhere
 from app.api.streamystats_parameters import number
-from app.api.streamystats_shapes import as_json, described_errors, described_query, ids_of, or_nothing, title
+from app.api.streamystats_shapes import as_json, ids_of, or_nothing, title
 from app.connect.jellyfin_values import plain_id
 from app.db.replicas import asked_again
 from app.db.servers import find_server
 from app.recommend import find
 
-router = APIRouter(tags=["streamystats"], default_response_class=Response)
+router = APIRouter(include_in_schema=False)
 
 Kind = Literal["movie", "series"]
 
@@ -24,13 +23,7 @@ KINDS: dict[str, Kind] = {"movies": "movie", "series": "series"}
 NOT_SEARCHED = ("episodes", "audio", "people", "actors", "directors", "writers", "users", "watchlists", "activities", "sessions")
 
 
-@router.get(
-    "/api/search", responses=described_errors(400, 401, 503),
-    openapi_extra=described_query(
-        {"q": "A title, or what it is about.", "type": "all, movies, series; of others the lists are empty.", "limit": "1..100, or 10.",
-         "format": "full or ids."} | SELECTORS
-    ),
-)  # fmt: skip
+@router.get("/api/search")
 def get_search(request: Request) -> Response:
     """By title and by meaning together, also what was seen."""
     caller = caller_anywhere(request)

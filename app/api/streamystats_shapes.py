@@ -1,6 +1,6 @@
 """Titles and errors in the shapes that clients of Streamystats read. Ids are 32 lower-case hex, and every list is always there."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from math import tanh
 from typing import Any
 
@@ -22,17 +22,6 @@ UNKNOWN: dict[str, Any] = dict.fromkeys(
         "parentBackdropImageTags", "parentThumbItemId", "parentThumbImageTag",
     )
 )  # fmt: skip
-ERROR = {"type": "object", "properties": {"error": {"type": "string"}, "message": {"type": "string"}}, "required": ["error"]}
-
-
-def described_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: {"description": "Error", "content": {"application/json": {"schema": ERROR}}} for status in statuses}
-
-
-def described_query(parameters: Mapping[str, str]) -> dict[str, Any]:
-    """The OpenAPI description of parameters that an endpoint reads by itself: any text is read, as clients send what they please."""
-    schema = {"type": "string"}
-    return {"parameters": [{"name": name, "in": "query", "description": said, "schema": schema} for name, said in parameters.items()]}
 
 
 def as_json(content: Any, status: int = 200) -> Response:

@@ -126,3 +126,7 @@ def test_an_answer_is_made_again_only_when_something_changed(make_client: MakeCl
     for row in rows:
         tv.get(f"/api/watchlists/{row['id']}", params=query, headers=sent)
     assert len(logged) == 1 + len(rows)
+    # An administrator looks; it is not shown to whom it is for.
+    of_ann = query | {"targetUserId": attic.user_id("ann")}
+    assert tv.get("/api/recommendations", params=of_ann, headers=headers(attic.tokens["admin"])).json()["data"]
+    assert len(logged) == 1 + len(rows)

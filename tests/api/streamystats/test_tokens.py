@@ -112,6 +112,13 @@ def test_what_is_no_answer_is_no_refusal(jellyfin: FakeJellyfin, fault: Any) -> 
     assert len(jellyfin.asked) == 1
 
 
+def test_nobody_who_is_pointed_to_gets_a_token(jellyfin: FakeJellyfin, attic: Attic) -> None:
+    jellyfin.always, jellyfin.elsewhere, n_asked = "elsewhere", f"{attic.fake.url}/Users/Me", len(attic.fake.asked)
+    with pytest.raises(MediaServerDown):
+        ask_jellyfin(jellyfin.url, attic.tokens["ann"])
+    assert len(attic.fake.asked) == n_asked
+
+
 def test_no_proxy_gets_a_token(jellyfin: FakeJellyfin, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
@@ -285,6 +292,9 @@ def test_guessed_tokens_are_limited_and_good_ones_beside_them_are_not(
     assert [ask(f"{number}" * 32, type="film") for number in range(9)] == [400] * 9
     assert [ask(f"{number}" * 32) for number in range(9)] == [401] * 3 + [429] * 6
     assert ask(other_attic.tokens["ann"]) == 200
+    # What is written beside a token makes it no other.
+    varied = {"Authorization": f'MediaBrowser Device="TV", Token="{other_attic.tokens["ann"]}"'}
+    assert tv.get("/api/servers", headers=varied).status_code == 200
     answer = tv.get("/api/servers", headers=headers("9" * 32))
     assert (answer.status_code, answer.headers["content-type"], set(answer.json())) == (429, "application/json", {"error", "message"})
     assert int(answer.headers["retry-after"]) >= 1

@@ -59,6 +59,7 @@ class FakeJellyfin:
         self.slow_above: int | None = None
         self.slow_seconds = 0.5
         self.writes_dashes = False
+        self.elsewhere = "http://127.0.0.1:9/Items"
         self.plugins: list[dict[str, Any]] = []
         self.user_tokens: dict[str, str] = {}
         self.id, self.version = "f" * 32, "12.0.0" if major >= 12 else "10.11.8"
@@ -102,7 +103,7 @@ class FakeJellyfin:
             case "hang up":
                 return Answer(0)
             case "elsewhere":
-                return Answer(302, headers={"Location": "http://127.0.0.1:9/Items"})
+                return Answer(302, headers={"Location": self.elsewhere})
             case "no json":
                 return Answer(200, b"<html>Bad gateway</html>")
             case "slow":

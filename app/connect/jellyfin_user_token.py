@@ -143,8 +143,10 @@ class UserTokens:
                 waiting = self._waiting[key] = self._threads.submit(self._find, key, known, server_id, url, token)
         if waiting is None:
             return before
+        # While a server is known to be away nobody waits to hear that it still is: each waits in a thread that answers others.
+        patience = TIMEOUT_SECONDS + 1 if before is None else 0 if url in self._down_until else PATIENCE_SECONDS
         try:
-            return waiting.result(TIMEOUT_SECONDS + 1 if before is None else PATIENCE_SECONDS)
+            return waiting.result(patience)
         except TimeoutError:
             return before
 
@@ -172,10 +174,11 @@ class UserTokens:
             except PalateError:
                 self._down_until[url] = self._clock() + DOWN_SECONDS
             else:
+                self._down_until.pop(url, None)
                 return _Known(user, now, now + (BAD_SECONDS if user is None else GOOD_SECONDS))
         if before is None or now - before.proven_at >= OUTAGE_SECONDS:
             before = _Known(None, now, now)
-        return replace(before, ask_again_at=self._down_until[url])
+        return replace(before, ask_again_at=now + DOWN_SECONDS)
 
     def _keep(self, key: bytes, found: _Known, token: bytes, server_id: int) -> None:
         self._known[key] = found

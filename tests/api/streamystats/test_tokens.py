@@ -168,9 +168,33 @@ def test_while_a_server_is_away_who_was_known_stays_known_for_ten_minutes(tokens
         clock.now += 60
         assert known.user_of(1, URL, "t") == ANN
         assert known.user_of(1, URL, "another") is None
-    assert told.asked == 10  # a server that is away is asked by the first alone
     clock.now += 61
     assert known.user_of(1, URL, "t") is None
+
+
+def test_a_server_that_is_away_is_left_alone_for_a_while(tokens: Callable[[Told], UserTokens], clock: Clock) -> None:
+    told = Told(MediaServerDown(), MediaServerDown(), ANN)
+    known = tokens(told)
+    assert {known.user_of(1, URL, f"token {number}") for number in range(50)} == {None}
+    assert told.asked == 1
+    clock.now += 6
+    assert known.user_of(1, URL, "token 0") is None
+    clock.now += 6
+    assert known.user_of(1, URL, "token 0") == ANN
+    assert told.asked == 3
+
+
+def test_who_was_known_does_not_wait_for_a_server_that_is_away(tokens: Callable[[Told], UserTokens], clock: Clock) -> None:
+    may_answer = threading.Event()
+    known = tokens(Told(ANN, MediaServerDown(), lambda: None if may_answer.wait(5) else ANN))
+    known.user_of(1, URL, "t")
+    clock.now += 61
+    known.user_of(1, URL, "t")
+    clock.now += 6
+    started = time.monotonic()
+    assert known.user_of(1, URL, "t") == ANN
+    assert time.monotonic() - started < 2
+    may_answer.set()
 
 
 def test_who_asks_at_once_waits_for_one_question(tokens: Callable[[Told], UserTokens]) -> None:

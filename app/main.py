@@ -9,7 +9,21 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from limits import parse
 
-from app.api import browse, evidence, health, ingest, jobs, models, problems, recommendations, servers, users
+from app.api import (
+    browse,
+    evidence,
+    health,
+    ingest,
+    jobs,
+    models,
+    problems,
+    recommendations,
+    servers,
+    streamystats,
+    streamystats_lists,
+    streamystats_search,
+    users,
+)
 from app.api.body_limits import BodyLimits
 from app.api.gauges import StoredGauges
 from app.api.held_answers import HeldAnswers
@@ -17,6 +31,8 @@ from app.api.key_use import KeyUse
 from app.api.metrics import RANKER_FAILURES, READS, SLATES_DROPPED
 from app.api.middleware import BasePath, OperatorPages, RequestLog
 from app.api.rate_limits import RateLimits
+from app.api.streamystats_door import StreamystatsDoor
+from app.connect.jellyfin_user_token import UserTokens
 from app.db.engine import serving_engine, working_engine
 from app.db.replicas import Reads
 from app.db.servers import digest_of
@@ -55,6 +71,7 @@ def create_app(settings: Settings) -> FastAPI:
     state.rankers = Rankers(state.serve, read_second_stage, RANKER_FAILURES.inc)
     state.key_use = KeyUse(state.work)
     state.held_answers = HeldAnswers()
+    state.user_tokens = UserTokens()
     state.query_encoder = QueryEncoder()
     state.newest_revision = newest_revision()
     state.admin_digest = digest_of(admin_key(settings)[0])
@@ -69,6 +86,9 @@ def create_app(settings: Settings) -> FastAPI:
         models.router,
         evidence.router,
         ingest.router,
+        streamystats.router,
+        streamystats_lists.router,
+        streamystats_search.router,
         health.router,
         health.operator_router,
     ):
@@ -90,9 +110,11 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
             allow_methods=["GET", "POST", "PUT", "DELETE"], allow_headers=["Authorization", "Content-Type", "If-None-Match"],
             expose_headers=["ETag", "Retry-After", "X-Request-Id"],
         )  # fmt: skip
+    app.add_middleware(RequestLog)
+    # Around the log, which answers what nobody expected.
+    app.add_middleware(StreamystatsDoor)
     if settings.base_path:
         app.add_middleware(BasePath, base_path=settings.base_path)
-    app.add_middleware(RequestLog)
 
 
 def app_from_environment() -> FastAPI:
@@ -123,6 +145,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.slate_log.stop()
     app.state.query_encoder.stop()
     app.state.key_use.stop()
+    app.state.user_tokens.stop()
     app.state.rankers.stop()
     app.state.reads.stop()
     app.state.serve.dispose()

@@ -81,6 +81,8 @@ def _known(request: Request, digest: bytes, found: Key | None) -> Key:
     key = BOOTSTRAP if is_bootstrap else found
     if key is None:
         raise InvalidKey
+    # For the rate limits: it counts by itself.
+    request.scope["has_good_key"] = True
     if key.id is not None:
         request.app.state.key_use.note(key.id)
     return key

@@ -108,6 +108,5 @@ class BasePath:
         if scope["type"] == "http":
             path = scope["path"]
             is_whole = path == self.base_path or path.startswith(f"{self.base_path}/")
-            # In place: the log outside of this reads the route from the same scope.
             scope.update(root_path=self.base_path, path=path if is_whole else self.base_path + path)
         await self.app(scope, receive, send)

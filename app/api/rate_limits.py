@@ -13,6 +13,7 @@ from limits.strategies import FixedWindowRateLimiter
 
 from app.api.middleware import QUIET_ROUTES, App, Receive, Scope, Send, path_of
 from app.api.problems import problem
+from app.connect.jellyfin_user_token import token_in
 from app.db.servers import digest_of
 
 # Keys are too long to guess; this keeps who tries from costing much, and a forgotten client from filling the log.
@@ -48,7 +49,7 @@ class RateLimits:
 
         async def send_and_see(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                self._see(digest, address, message["status"], scope["method"])
+                self._see(digest, address, scope, message["status"])
             await send(message)
 
         await self.app(scope, receive, send_and_see)
@@ -61,11 +62,11 @@ class RateLimits:
         who = digest.hex() if digest is not None and is_known else address
         return None if self._limiter.hit(self.limit, "asked", who) else self._seconds_left(self.limit, "asked", who)
 
-    def _see(self, digest: bytes | None, address: str, status: int, method: str) -> None:
-        if status == 401 and (digest is not None or method == "POST"):
+    def _see(self, digest: bytes | None, address: str, scope: Scope, status: int) -> None:
+        if status == 401 and (digest is not None or scope["method"] == "POST"):
             self._limiter.hit(FAILURES, "failed", address)
             self._known.pop(digest or b"", None)
-        elif digest is not None and status != 401:
+        elif digest is not None and scope.get("has_good_key", False):
             self._known[digest] = None
             self._known.move_to_end(digest)
             if len(self._known) > MAX_KNOWN:
@@ -76,10 +77,11 @@ class RateLimits:
 
 
 def _sent_key(scope: Scope) -> bytes | None:
-    """The digest of what stands in the Authorization header, as `read_bearer` reads it."""
+    """The digest of what stands in the Authorization header, as `read_bearer` reads it; of a Jellyfin user's token alone."""
     for name, value in scope["headers"]:
         if name == b"authorization":
-            return digest_of(value.decode("latin-1").partition(" ")[2].strip())
+            sent = value.decode("latin-1")
+            return digest_of(token_in(sent) or sent.partition(" ")[2].strip())
     return None
 
 

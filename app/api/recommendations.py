@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -63,13 +64,13 @@ def get_recommendations(
     state = request.app.state
 
     def make(connection: Connection, server: Server, now: datetime) -> Made:
-        started = time.perf_counter()
-        slate = recommend(
-            connection, server, user_id, filters, limit=limit, offset=offset, explain=explain, now=now, slate_id=uuid.uuid4(),
-            selection=Selection.of(server, is_varied=variety, is_fresh=freshness), rankers=state.rankers,
+        slate = measured(
+            lambda: recommend(
+                connection, server, user_id, filters, limit=limit, offset=offset, explain=explain, now=now, slate_id=uuid.uuid4(),
+                selection=Selection.of(server, is_varied=variety, is_fresh=freshness), rankers=state.rankers,
+            ),
+            limit,
         )  # fmt: skip
-        SEARCH_SECONDS.observe(time.perf_counter() - started)
-        _count(slate, limit)
         state.slate_log.add(ServedSlate(server.id, now, slate))
         return Made(as_answer(slate, server, user_id, explain), slate.is_settled, slate.counts_others)
 
@@ -115,10 +116,15 @@ def _folded(value: str | None) -> list[str] | None:
     return None if parts is None else [part.lower() for part in parts]
 
 
-def _count(slate: Slate, limit: int) -> None:
+def measured(make: Callable[[], Slate], limit: int) -> Slate:
+    """What it took, and what it lacks."""
+    started = time.perf_counter()
+    slate = make()
+    SEARCH_SECONDS.observe(time.perf_counter() - started)
     if slate.source != "personal":
         FALLBACKS.labels(slate.source).inc()
     for fault in slate.degraded:
         FALLBACKS.labels(fault).inc()
     if len(slate.items) < limit:
         SHORT_LISTS.inc()
+    return slate

@@ -21,11 +21,14 @@ from app.api.held_answers import Held
 from app.api.metrics import REPEATS
 from app.db import Connection
 from app.db.replicas import asked_again
-from app.db.versions import Versions
+from app.db.versions import Versions, find_versions
+from app.errors import UnknownServer
 from app.types import Server
 
 # What the clock alone changes (freshness, "lately", what a ranker knows was shown) may be as old as this.
 KEPT_SECONDS = 600
+# The digest of no key.
+NO_KEY = b""
 HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
 # A tag says by its first letter whether its answer counts what others watched: one that doesn't outlasts their plays.
 ALONE, WITH_OTHERS = '"a-', '"o-'
@@ -35,7 +38,7 @@ ALONE, WITH_OTHERS = '"a-', '"o-'
 class Made:
     """`is_settled`: may be given again; `counts_others`: says how many others watched something."""
 
-    content: dict[str, Any]
+    content: Any
     is_settled: bool
     counts_others: bool
 
@@ -52,12 +55,43 @@ def repeat_or_make(
         if answer is not None:
             return answer
         made = make(connection, server, now)
+    body, tag = _hold(request, address, made, (alone, others), server_id, user_id)
+    return _answer("made", _json(body), tag)
+
+
+@asked_again
+def held_or_made(
+    request: Request, server_id: str, user_id: str, name: tuple[object, ...], make: Callable[[Connection, Server, datetime], Made]
+) -> Any:
+    """The content that is held under this name for this user, where it still holds, else a new one: for who was let in without a key."""
+    state, now = request.app.state, datetime.now(UTC)
+    # No path begins like this, so that it is never the address of an answer.
+    address = repr(("content", server_id, user_id, *name)).encode("utf-8", "surrogateescape")
+    held = state.held_answers.get(address)
+    with state.reads.begin(server_id, user_id) as connection:
+        _, server, versions = find_versions(connection, NO_KEY, server_id, user_id, now, with_others=True)
+        if server is None:
+            raise UnknownServer
+        tags = _tags(address, state.newest_revision, versions, now)
+        if held is not None and held.tag in tags:
+            REPEATS.labels("held").inc()
+            return orjson.loads(held.body)
+        made = make(connection, server, now)
+    REPEATS.labels("made").inc()
+    return orjson.loads(_hold(request, address, made, tags, server_id, user_id)[0])
+
+
+def _hold(
+    request: Request, address: bytes, made: Made, tags: tuple[str, str | None], server_id: str, user_id: str | None
+) -> tuple[bytes, str | None]:
+    """The answer's body and its tag; None for one that is not kept."""
+    alone, others = tags
     body, tag = orjson.dumps(made.content), others if made.counts_others else alone
     if not made.is_settled or tag is None:
-        state.held_answers.drop(address)
-        return _answer("made", _json(body), None)
-    state.held_answers.put(address, Held(tag, body, server_id, user_id))
-    return _answer("made", _json(body), tag)
+        request.app.state.held_answers.drop(address)
+        return body, None
+    request.app.state.held_answers.put(address, Held(tag, body, server_id, user_id))
+    return body, tag
 
 
 class RepeatRoute(APIRoute):

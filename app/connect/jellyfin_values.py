@@ -7,14 +7,16 @@ TICKS_PER_SECOND = 10_000_000  # of 100 ns
 MAX_TICKS = 2**31 * TICKS_PER_SECOND
 
 
-def plain_id(value: Any) -> str | None:
-    """32 lower-case hex, as it stands in addresses, or the number that an Emby gives an item; None for what is no id."""
-    if not isinstance(value, str):
-        return None
-    if value.isascii() and value.isdecimal() and len(value) < 20:
-        return value
-    plain = value.replace("-", "").lower()
+def guid(value: Any) -> str | None:
+    """32 lower-case hex, as it stands in addresses; None for what is none."""
+    plain = value.replace("-", "").lower() if isinstance(value, str) else ""
     return plain if len(plain) == 32 and all(letter in "0123456789abcdef" for letter in plain) else None
+
+
+def plain_id(value: Any) -> str | None:
+    """A guid, or the number that an Emby gives an item; None for what is no id."""
+    is_number = isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 20
+    return value if is_number else guid(value)
 
 
 def mapping(value: Any) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -28,6 +28,26 @@ class StoredConnection:
         return f"StoredConnection({self.url!r})"
 
 
+@dataclass(frozen=True, slots=True)
+class ConnectedJellyfin:
+    """A server, and the address of its Jellyfin."""
+
+    id: int
+    external_id: str
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """How clients name a server: our own number, Jellyfin's id, the name, or its address; the first that fits counts."""
+
+    id: int | None = None
+    media_server_id: str | None = None
+    name: str | None = None
+    url: str | None = None
+
+
 def put_connection(
     connection: Connection, server_id: int, kind: MediaServerKind, url: str, token: bytes, media_server_id: str
 ) -> None:  # fmt: skip
@@ -38,6 +58,17 @@ def put_connection(
 def find_connection(connection: Connection, server_id: int) -> StoredConnection | None:
     row = connection.execute(statement("connections", "find_connection"), {"server_id": server_id}).one_or_none()
     return None if row is None else StoredConnection(**row._mapping)
+
+
+def find_jellyfin(connection: Connection, selector: Selector) -> ConnectedJellyfin | None:
+    row = connection.execute(statement("connections", "find_jellyfin"), asdict(selector)).one_or_none()
+    return None if row is None else ConnectedJellyfin(**row._mapping)
+
+
+def only_jellyfin(connection: Connection) -> ConnectedJellyfin | None:
+    """None also where several are connected."""
+    row = connection.execute(statement("connections", "only_jellyfin")).one_or_none()
+    return None if row is None else ConnectedJellyfin(**row._mapping)
 
 
 def is_connected(connection: Connection, server: Server | None) -> bool:

@@ -3,7 +3,7 @@
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -46,7 +46,7 @@ def meaning_of(encoder: QueryEncoder, space: Space | None, query: str) -> Vector
 
 def find(
     connection: Connection, server: Server, user: str | None, query: str, space: Space | None, meaning: Vector | None, *,
-    limit: int, include_seen: bool, now: datetime,
+    limit: int, include_seen: bool, now: datetime, kind: Literal["movie", "series"] | None = None,
 ) -> Found:  # fmt: skip
     """What fits the words of the title or what they mean, each list's places fused. Raises UnknownUser and UserDisabled."""
     asker = find_nobody(connection, server.id) if user is None else find_context(connection, server, user, None, now).asker
@@ -65,7 +65,7 @@ def find(
     if given is not None and asker.space is not None:
         search = "near and title" if asker.space.is_indexed else "exact and title"
     question = Question(
-        asker, Filters(include_seen=include_seen), search, now, explain=False, given=given, words=words
+        asker, Filters(kind=kind, include_seen=include_seen), search, now, explain=False, given=given, words=words
     )  # fmt: skip
     candidates = retrieve(connection, server, question, first=0, last=limit)
     if search == "near and title" and len(candidates) < limit:

@@ -1,6 +1,8 @@
 """What somebody may try who has no key, another's, or one that is over."""
 
+import contextlib
 import socket
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +11,7 @@ from fastapi.testclient import TestClient
 from itsdangerous import URLSafeTimedSerializer
 
 from app.db import Engine
+from app.db.connections import put_connection
 from app.db.servers import create_key, digest_of, put_server, revoke_key
 from app.secrets import new_key
 from app.settings import Settings
@@ -17,7 +20,9 @@ from app.web.session import COOKIE
 from tests.api.conftest import MakeKey, bearer
 from tests.api.home import Home, make_home
 from tests.api.served import served
-from tests.api.test_auth import endpoints
+from tests.api.test_auth import endpoints, token_endpoints
+from tests.connect.fake_jellyfin.library import generated, guid
+from tests.connect.fake_jellyfin.server import KEY, FakeJellyfin, serving
 
 # What each endpoint is sent by who may not see that server: a path of a title and a person who are there, and a body that is right.
 # An endpoint that is not named here fails the first test below.
@@ -50,7 +55,18 @@ BODIES: dict[tuple[str, str], Any] = {
 }
 # What names no server, and answers of those that the key may see.
 OF_ALL = {("GET", "/servers")}
+# What a Jellyfin user's token opens, and what nothing does: those answer everybody the same.
+OF_TOKENS = {
+    ("GET", "/api/recommendations"), ("GET", "/api/servers"), ("GET", "/api/search"), ("GET", "/api/watchlists"),
+    ("GET", "/api/watchlists/promoted"), ("GET", "/api/watchlists/5"),
+}  # fmt: skip
+REFUSED = {
+    ("POST", "/api/recommendations"), ("GET", "/api/get-item-details/heat"), ("POST", "/api/watchlists"),
+    *((method, "/api/watchlists/5/items") for method in ("POST", "PUT", "PATCH", "DELETE")),
+}  # fmt: skip
 NAMES = {
+    "list_number": "5",
+    "rest:path": "5/items",
     "item_id:path": "heat",
     "item_id": "heat",
     "user_id": "ada",
@@ -89,6 +105,42 @@ def named(path: str) -> str:
 
 def test_every_endpoint_has_a_case_here(client: TestClient) -> None:
     assert {(method, named(path)) for method, path in endpoints(client)} == set(BODIES) | OF_ALL
+    assert {(method, named(path)) for method, path in token_endpoints(client)} == OF_TOKENS | REFUSED
+
+
+@pytest.fixture
+def jellyfins(engine: Engine, make_server: Callable[..., Server]) -> Iterator[list[tuple[Server, FakeJellyfin]]]:
+    """Two, each with a user of its own whose token is `ada's of` its number."""
+    with contextlib.ExitStack() as stack:
+        made = []
+        for number in range(2):
+            fake = stack.enter_context(serving(FakeJellyfin(generated(1, 0, 0, 1, 0))))
+            name = make_server().external_id
+            fake.id, fake.user_tokens = digest_of(name).hex()[:32], {f"ada's-of-{number}": guid("user 0")}
+            with engine.begin() as connection:
+                server, _ = put_server(connection, name, name, "jellyfin", {})
+                put_connection(connection, server.id, "jellyfin", fake.url, b"", fake.id)
+            made.append((server, fake))
+        yield made
+
+
+def test_what_is_a_jellyfin_users_opens_to_no_key_and_to_no_other_servers_user(
+    client: TestClient, admin_key: str, make_key: MakeKey, jellyfins: list[tuple[Server, FakeJellyfin]], subtests: pytest.Subtests
+) -> None:
+    anonymous = TestClient(client.app)
+    (server, fake), (_, other) = jellyfins
+    keys: list[dict[str, str]] = [{}, bearer(admin_key), bearer(make_key(["admin"], server))]
+    tokens = [{"Authorization": f'MediaBrowser Token="{token}"'} for token in (admin_key, KEY, "ada's-of-1")]
+    for method, path in sorted(OF_TOKENS):
+        with subtests.test(f"{method} {path}"):
+            for sent in [*keys, *tokens]:
+                answer = anonymous.request(method, path, params={"jellyfinServerId": fake.id, "q": "film"}, headers=sent)
+                assert (answer.status_code, set(answer.json())) == (401, {"error", "message"})
+    # Which was never told to the other's Jellyfin, unless somebody named it.
+    assert {asked.headers["authorization"] for asked in other.asked} == set()
+    for method, path in sorted(REFUSED):
+        with subtests.test(f"{method} {path}"):
+            assert {anonymous.request(method, path, headers=sent).status_code for sent in [*keys, *tokens]} == {403}
 
 
 def test_another_servers_key_finds_nothing_at_any_endpoint(home: Home, stranger: dict[str, str], subtests: pytest.Subtests) -> None:

@@ -18,6 +18,8 @@ from tests.api.conftest import MakeClient, MakeKey, bearer
 OPEN = {"/health/live", "/health/ready", "/api/health", "/api/version"}
 BY_SETTING = {"/metrics", "/docs", "/docs/oauth2-redirect", "/openapi.json"}
 PAGES = {"/", "/login", "/logout", "/slate", "/static"}
+# Under it, what clients of Streamystats ask with a Jellyfin user's token.
+OF_TOKENS = "/api/"
 
 
 @pytest.fixture
@@ -28,6 +30,15 @@ def anonymous(client: TestClient) -> TestClient:
 
 def endpoints(client: TestClient) -> list[tuple[str, str]]:
     """Every (method, path) that needs a key."""
+    return [one for one in _closed(client) if not one[1].startswith(OF_TOKENS)]
+
+
+def token_endpoints(client: TestClient) -> list[tuple[str, str]]:
+    """Every (method, path) that needs a Jellyfin user's token."""
+    return [one for one in _closed(client) if one[1].startswith(OF_TOKENS)]
+
+
+def _closed(client: TestClient) -> list[tuple[str, str]]:
     found = []
     for context in iter_route_contexts(client.app.routes):
         path = context.path

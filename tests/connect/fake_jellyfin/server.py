@@ -63,6 +63,7 @@ class FakeJellyfin:
         self.slow_above: int | None = None
         self.slow_seconds = 0.5
         self.writes_dashes = False
+        self.elsewhere = "http://127.0.0.1:9/Items"
         self.plugins: list[dict[str, Any]] = []
         self.canned: dict[str, Answer] = {}
         self.user_tokens: dict[str, str] = {}
@@ -107,7 +108,7 @@ class FakeJellyfin:
             case "hang up":
                 return Answer(0)
             case "elsewhere":
-                return Answer(302, headers={"Location": "http://127.0.0.1:9/Items"})
+                return Answer(302, headers={"Location": self.elsewhere})
             case "no json":
                 return Answer(200, b"<html>Bad gateway</html>")
             case "slow":

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from limits import parse
 
-from app.api import browse, evidence, health, ingest, jobs, models, problems, recommendations, servers, users
+from app.api import browse, evidence, health, ingest, jobs, models, problems, recommendations, servers, users, webhooks
 from app.api.body_limits import BodyLimits
 from app.api.gauges import StoredGauges
 from app.api.held_answers import HeldAnswers
@@ -69,6 +69,7 @@ def create_app(settings: Settings) -> FastAPI:
         models.router,
         evidence.router,
         ingest.router,
+        webhooks.router,
         health.router,
         health.operator_router,
     ):

@@ -13,6 +13,7 @@ from limits.strategies import FixedWindowRateLimiter
 
 from app.api.middleware import QUIET_ROUTES, App, Receive, Scope, Send, path_of
 from app.api.problems import problem
+from app.api.webhook_secret import WEBHOOKS, sent_secret
 from app.db.servers import digest_of
 
 # Keys are too long to guess; this keeps who tries from costing much, and a forgotten client from filling the log.
@@ -76,7 +77,9 @@ class RateLimits:
 
 
 def _sent_key(scope: Scope) -> bytes | None:
-    """The digest of what stands in the Authorization header, as `read_bearer` reads it."""
+    """The digest of what stands in the Authorization header, as `read_bearer` reads it; of a webhook, of its secret."""
+    if path_of(scope).startswith(WEBHOOKS):
+        return sent_secret(scope)
     for name, value in scope["headers"]:
         if name == b"authorization":
             return digest_of(value.decode("latin-1").partition(" ")[2].strip())

@@ -148,6 +148,11 @@ def signal_body(user: str, item_id: str, kind: str, value: bool | float) -> dict
     return {"signal_id": f"{user}:{item_id}:{subject(kind)}", "user_id": user, "item_id": item_id, "kind": kind, "value": value}
 
 
+def watched_body(user: str, item_id: str, at: datetime | None) -> dict[str, Any]:
+    said_at = None if at is None else at.isoformat()
+    return {"signal_id": f"{user}:{item_id}:watched {said_at}", "user_id": user, "item_id": item_id, "kind": "watched", "at": said_at}
+
+
 def unwatched_body(user: str, item_id: str, at: datetime) -> dict[str, Any]:
     said_at = at.isoformat()
     return {"signal_id": f"{user}:{item_id}:unwatched {said_at}", "user_id": user, "item_id": item_id, "kind": "unwatched", "at": said_at}

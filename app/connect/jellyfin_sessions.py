@@ -1,0 +1,52 @@
+"""Who is watching what on a Jellyfin, as its sessions say it: read to reports, like a webhook's."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from app.connect.jellyfin_states import PLAYABLE
+from app.connect.jellyfin_values import MAX_TICKS, TICKS_PER_SECOND, listed, mapping, plain_id, within, word
+from app.connect.news import Report, position_in
+
+
+def reports_of(sessions: Any, now: datetime) -> list[Report]:
+    """Of each person who has a film or an episode open; what is no session is left out."""
+    return [report for session in listed(sessions) for report in _reports(mapping(session), now)]
+
+
+def _reports(session: Mapping[str, Any], now: datetime) -> list[Report]:
+    item, state = mapping(session.get("NowPlayingItem")), mapping(session.get("PlayState"))
+    key = plain_id(item.get("Id"))
+    if key is None or item.get("Type") not in PLAYABLE:
+        return []
+    runtime = _seconds(item.get("RunTimeTicks"))
+    position = position_in(_seconds(state.get("PositionTicks")), runtime)
+    # Who watches together is one session.
+    users = [session.get("UserId"), *(mapping(one).get("UserId") for one in listed(session.get("AdditionalUsers")))]
+    device = word(session.get("DeviceId"), 512) or ""
+    known = dict.fromkeys(plain_id(one) for one in users)
+    return [Report(user, key, device, "progress", now, position, runtime or None, None) for user in known if user is not None]
+
+
+def _seconds(ticks: Any) -> int | None:
+    found = within(ticks, 0, MAX_TICKS - TICKS_PER_SECOND)
+    return None if found is None else found // TICKS_PER_SECOND
+
+
+class Watched:
+    """Turns one look at the sessions after the other into starts, progress and stops."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[str, str, str], Report] | None = None
+
+    def look(self, sessions: Any, now: datetime) -> Sequence[Report]:
+        """What was open at the first look may have begun long before it: its beginning is not told."""
+        seen = {(one.device, one.user_id, one.item_id): one for one in reports_of(sessions, now)}
+        before = self._open
+        self._open = seen
+        if before is None:
+            return list(seen.values())
+        begun = [replace(one, what="start") if key not in before else one for key, one in seen.items()]
+        # Where it ended is where it was last seen; whether that was its end nobody says.
+        return [*begun, *(replace(one, what="stop", at=now) for key, one in before.items() if key not in seen)]

@@ -3,6 +3,7 @@
 The token travels in one header, the only way that Jellyfin 12 still takes, and is in no address, log line or error.
 """
 
+import contextlib
 import email.utils
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,10 +11,12 @@ from datetime import UTC, datetime
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+import httpcore
 import httpx
 import orjson
 
 from app.connect.jellyfin_values import plain_id
+from app.connect.websocket import WebSocket, answer_to, new_key
 from app.errors import BadInput, MediaServerDown, MediaServerRefused, MediaServerSlow, MediaServerUnclear
 
 Parameters = Mapping[str, str | int | bool | Sequence[str]]
@@ -104,6 +107,25 @@ class JellyfinClient:
             answer = self.get("/Items", {**parameters, "ids": sorted(some), "recursive": True})
             # Ids that it can't read it drops, and without any it answers all there is.
             yield [item for item in _items_of(answer) if isinstance(item, dict) and plain_id(item.get("Id")) in some]
+
+    @contextlib.contextmanager
+    def socket(self) -> Iterator[WebSocket]:
+        """Its WebSocket, the token in the header as ever. This client takes no other request meanwhile. Raises as `get`, at once."""
+        key = new_key()
+        headers = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": key, "Sec-WebSocket-Version": "13"}
+        self.n_requests += 1
+        try:
+            with self._http.stream("GET", self.url + "/socket", headers=headers) as answer:
+                if answer.status_code != 101:
+                    _check_status(self.url, "/socket", answer)
+                if answer.headers.get("sec-websocket-accept") != answer_to(key):
+                    raise MediaServerUnclear(f"{self.url}/socket opens no socket. Does a proxy stand before it that lets none through?")
+                stream = answer.extensions["network_stream"]
+                socket = WebSocket(stream, httpcore.ReadTimeout, (httpcore.ReadError, httpcore.WriteError, httpcore.WriteTimeout))
+                yield socket
+                socket.close()
+        except httpx.RequestError as error:
+            raise MediaServerDown(f"{self.url} opens no socket ({type(error).__name__}).") from None
 
     def _get_once(self, path: str, parameters: Parameters) -> Any:
         self.n_requests += 1

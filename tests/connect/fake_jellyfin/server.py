@@ -4,6 +4,7 @@ Each request and each good answer is held against the official description, wher
 """
 
 import contextlib
+import queue
 import re
 import threading
 import time
@@ -20,6 +21,7 @@ import orjson
 from tests.connect.fake_jellyfin.answers import Lists, folders, plain, users, views
 from tests.connect.fake_jellyfin.description import Description, description
 from tests.connect.fake_jellyfin.library import FakeLibrary
+from tests.connect.fake_jellyfin.socket import FakeSocket, handshake
 
 Fault = Literal["401", "403", "500", "503", "slow", "truncated", "hang up", "elsewhere", "no json", "no items"]
 KEY = "planted-jellyfin-key-0b51"
@@ -61,6 +63,7 @@ class FakeJellyfin:
         self.writes_dashes = False
         self.plugins: list[dict[str, Any]] = []
         self.user_tokens: dict[str, str] = {}
+        self.sockets: queue.Queue[FakeSocket] = queue.Queue()
         self.id, self.version = "f" * 32, "12.0.0" if major >= 12 else "10.11.8"
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.url = ""
@@ -94,6 +97,10 @@ class FakeJellyfin:
                 return Answer(good.status, orjson.dumps({"Items": [], "TotalRecordCount": 0, "StartIndex": 0}))
             case _:
                 return good
+
+    def opens_socket(self, headers: Mapping[str, str]) -> bool:
+        """To who has the key in the header and not in the address; else it is answered like anything else."""
+        return headers.get("Upgrade") == "websocket" and self.always is None and self._token({}, headers) == KEY
 
     def _spoilt(self, fault: Fault) -> Answer | None:
         match fault:
@@ -189,6 +196,16 @@ def serving(fake: FakeJellyfin) -> Iterator[FakeJellyfin]:
         timeout = 30
 
         def do_GET(self) -> None:
+            if self.path == f"{fake.base_path}/socket" and fake.opens_socket(self.headers):  # type: ignore[arg-type]  # as below
+                self.close_connection = True
+                self.wfile.write(handshake(self.headers["Sec-WebSocket-Key"]))
+                self.wfile.flush()
+                self.connection.settimeout(None)
+                socket = FakeSocket(self.rfile, self.wfile)
+                fake.sockets.put(socket)
+                with contextlib.suppress(OSError):
+                    socket.hear()
+                return
             answer = fake.answer("GET", self.path, self.headers)  # type: ignore[arg-type]  # a message is a mapping without regard to case
             if answer is None:
                 self.close_connection = True

@@ -23,6 +23,7 @@ from app.secrets import decrypted
 from app.types import Progress, Server
 from jobs.sync_content import Changes, sync_content
 from jobs.sync_doubted import sync_doubted
+from jobs.sync_history import sync_history
 from jobs.sync_missing import Missing, sync_missing
 from jobs.sync_tally import Tally
 from jobs.sync_users import sync_users
@@ -94,9 +95,12 @@ def _sync(
     missing = Missing(0, stored.held)
     if is_nightly:
         missing = sync_missing(engine, server, client, libraries, stored.held, forget, now)
+    history = sync_history(engine, server, client, stored.history_row)
+    # After the history: of plays before the last that it tells with their times, a user's data tells the number.
     done = sync_users(engine, server, client, users, content.changed_titles, stored.synced_until, is_whole=is_nightly, tally=tally)
     with engine.begin() as connection:
         write_synced(connection, server.id, since, now if is_nightly else None, missing.held)
+    done.plays.merge(history)
     synced = Synced(content.items, done.plays, done.signals, done.n_users, n_doubted + missing.n_deleted, missing.held, client.n_requests)
     log.info(
         "synced", server=server.external_id, n_items=synced.items.n_changed, n_plays=synced.plays.n_changed, n_deleted=synced.n_deleted

@@ -60,12 +60,19 @@ class JellyfinClient:
 
         Raises MediaServerRefused at once; MediaServerDown, MediaServerUnclear and MediaServerSlow after some patience.
         """
+        return self._patiently("GET", path, parameters or {}, None)
+
+    def ask(self, path: str, content: Mapping[str, Any]) -> Any:
+        """What the server answers to this body, where a question takes one. Raises as `get`."""
+        return self._patiently("POST", path, {}, content)
+
+    def _patiently(self, method: str, path: str, parameters: Parameters, content: Mapping[str, Any] | None) -> Any:
         for pause in (*self._pauses, None):
             try:
-                return self._get_once(path, parameters or {})
+                return self._once(method, path, parameters, content)
             except (MediaServerDown, MediaServerSlow, MediaServerUnclear) as error:
                 # An answer that breaks off in the middle is a server that goes down. What was too long is asked for in smaller pieces.
-                limit = (parameters or {}).get("limit")
+                limit = parameters.get("limit")
                 is_too_long = isinstance(error, MediaServerSlow) and isinstance(limit, int) and limit > SMALLEST_PAGE
                 if pause is None or is_too_long:
                     raise error from None
@@ -127,10 +134,11 @@ class JellyfinClient:
         except httpx.RequestError as error:
             raise MediaServerDown(f"{self.url} opens no socket ({type(error).__name__}).") from None
 
-    def _get_once(self, path: str, parameters: Parameters) -> Any:
+    def _once(self, method: str, path: str, parameters: Parameters, content: Mapping[str, Any] | None) -> Any:
         self.n_requests += 1
         try:
-            answer = self._http.get(self.url + path, params={name: _as_text(value) for name, value in parameters.items()})
+            given = {name: _as_text(value) for name, value in parameters.items()}
+            answer = self._http.request(method, self.url + path, params=given, json=content)
         except httpx.TimeoutException:
             raise MediaServerSlow from None
         except httpx.RequestError as error:

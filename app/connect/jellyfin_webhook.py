@@ -70,7 +70,7 @@ def _saved(payload: Mapping[str, Any], item_type: str, now: datetime) -> News:
     if reason == "TogglePlayed" and is_played is not None:
         marks = [watched_body(user, state.item_id, at) if is_played else unwatched_body(user, state.item_id, at)]
     elif is_played is not None and state.last_at is not None:
-        plays = list(play_bodies(user, state, with_earlier=False))
+        plays = list(play_bodies(user, state, n_earlier=0))
     elif is_played:
         # Nobody knows when. A mark is no sitting, so that it stays one when a sync tells of it too.
         marks = [watched_body(user, state.item_id, None)]

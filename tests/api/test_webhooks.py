@@ -1,14 +1,18 @@
 """POST /webhooks/...: who may, what becomes of it over HTTP, and that the secret is nowhere."""
 
 import io
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import hypothesis
 import orjson
 import pytest
 from fastapi.testclient import TestClient
+from hypothesis import strategies as st
 
+from app.connect import emby_webhook, jellyfin_webhook, plex_webhook
 from app.db import Engine
 from app.db.live import create_webhook, revoke_webhooks
 from app.db.servers import digest_of
@@ -22,6 +26,7 @@ from tests.api.served import served
 from tests.api.test_attacks import exchange
 from tests.api.test_secrets import logged
 from tests.connect.payloads import emby, jellyfin, plex
+from tests.connect.test_webhook_mutations import BENDS, PAYLOADS, bent_by
 
 __all__ = ["logged"]
 
@@ -116,6 +121,22 @@ def test_what_can_not_be_read_is_refused_with_a_reason(post: Post) -> None:
     assert post(started(user="ada")).json()["detail"] == "UserId is missing, or no id of a Jellyfin."
     assert post(started(), "kodi").status_code == 404
     assert post({"NotificationType": "TaskCompleted"}).json() == {"taken": "nothing", "reason": "nothing is kept of TaskCompleted"}
+
+
+KINDS = {jellyfin_webhook.read_webhook: "jellyfin", emby_webhook.read_webhook: "emby", plex_webhook.read_webhook: "plex"}
+
+
+@pytest.mark.soak
+def test_bent_webhooks_over_http_are_taken_or_refused(post: Post) -> None:
+    @hypothesis.settings(max_examples=1_000, deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck))
+    @hypothesis.given(st.sampled_from(PAYLOADS), BENDS)
+    def check(told: tuple[Any, dict[str, Any]], bends: list[tuple[int, Any, bool]]) -> None:
+        bent, _ = bent_by(told[1], bends)
+        answer = post(None, KINDS[told[0]], content=json.dumps(bent).encode())
+        assert answer.status_code in (200, 422), answer.text
+        assert answer.json().get("taken") or answer.json()["detail"]
+
+    check()
 
 
 def test_a_form_is_read_as_plex_and_emby_send_it(post: Post) -> None:

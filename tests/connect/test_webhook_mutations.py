@@ -76,13 +76,19 @@ def bend(payload: dict[str, Any], path: tuple[str, ...], value: Any, *, is_cut: 
     return bent
 
 
-def check(number: int, bends: list[tuple[int, Any, bool]]) -> None:
-    read, payload = PAYLOADS[number]
-    original, bent, changed = read(payload, NOW), payload, set[str]()
-    everywhere = list(places(payload))
+def bent_by(payload: dict[str, Any], bends: list[tuple[int, Any, bool]]) -> tuple[dict[str, Any], set[str]]:
+    """And the names of the fields that were bent."""
+    bent, changed, everywhere = payload, set[str](), list(places(payload))
     for place, value, is_cut in bends:
         path = everywhere[place % len(everywhere)]
         bent, changed = bend(bent, path, value, is_cut=is_cut), changed | {path[-1]}
+    return bent, changed
+
+
+def check(number: int, bends: list[tuple[int, Any, bool]]) -> None:
+    read, payload = PAYLOADS[number]
+    original = read(payload, NOW)
+    bent, changed = bent_by(payload, bends)
     try:
         news = read(bent, NOW)
     except UnclearNews:

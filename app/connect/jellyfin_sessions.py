@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from app.connect.jellyfin_states import PLAYABLE
-from app.connect.jellyfin_values import MAX_TICKS, TICKS_PER_SECOND, listed, mapping, plain_id, within, word
-from app.connect.news import Report, position_in
+from app.connect.jellyfin_values import TICKS_PER_SECOND, listed, mapping, plain_id, word
+from app.connect.news import Report, position_in, whole
 
 
 def reports_of(sessions: Any, now: datetime) -> list[Report]:
@@ -20,18 +20,13 @@ def _reports(session: Mapping[str, Any], now: datetime) -> list[Report]:
     key = plain_id(item.get("Id"))
     if key is None or item.get("Type") not in PLAYABLE:
         return []
-    runtime = _seconds(item.get("RunTimeTicks"))
-    position = position_in(_seconds(state.get("PositionTicks")), runtime)
+    runtime = whole(item.get("RunTimeTicks"), TICKS_PER_SECOND) or None
+    position = position_in(whole(state.get("PositionTicks"), TICKS_PER_SECOND), runtime)
     # Who watches together is one session.
     users = [session.get("UserId"), *(mapping(one).get("UserId") for one in listed(session.get("AdditionalUsers")))]
     device = word(session.get("DeviceId"), 512) or ""
     known = dict.fromkeys(plain_id(one) for one in users)
-    return [Report(user, key, device, "progress", now, position, runtime or None, None) for user in known if user is not None]
-
-
-def _seconds(ticks: Any) -> int | None:
-    found = within(ticks, 0, MAX_TICKS - TICKS_PER_SECOND)
-    return None if found is None else found // TICKS_PER_SECOND
+    return [Report(user, key, device, "progress", now, position, runtime, None) for user in known if user is not None]
 
 
 class Watched:

@@ -57,7 +57,7 @@ def _take_report(connection: Connection, server: Server, report: Report, now: da
     after = after or begun_by(report)
     if after == before:
         return Taken("nothing", "it says nothing new")
-    plays, _, rejected = PLAYS.read([_play_body(key, report, after)])
+    plays, _, rejected = PLAYS.read([play_body(key, report, after)])
     outcome = ingest_plays(connection, server.id, SOURCE, plays) if plays else None
     reasons = [one.error for one in (*rejected, *(outcome.rejected if outcome else ()))]
     if reasons:
@@ -66,7 +66,7 @@ def _take_report(connection: Connection, server: Server, report: Report, now: da
     return Taken("play", user_id=report.user_id)
 
 
-def _play_body(key: str, report: Report, sitting: Sitting) -> dict[str, Any]:
+def play_body(key: str, report: Report, sitting: Sitting) -> dict[str, Any]:
     """At its start nothing is known but that it began."""
     return {
         "play_id": f"{key}:{sitting.started_at.isoformat()}", "user_id": report.user_id, "item_id": report.item_id,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from app.connect import emby_webhook, jellyfin_webhook, plex_webhook
 from app.connect.bodies import PLAYS, SIGNALS
-from app.connect.live import _play_body
+from app.connect.live import play_body
 from app.connect.news import Ignored, LibraryNews, News, Report, Said
 from app.connect.sitting import begun_by
 from app.errors import UnclearNews
@@ -96,7 +96,7 @@ def check(number: int, bends: list[tuple[int, Any, bool]]) -> None:
     match news:
         case Report():
             _check_report(news, original, changed)
-            _, _, rejected = PLAYS.read([_play_body("key", news, begun_by(news))])
+            _, _, rejected = PLAYS.read([play_body("key", news, begun_by(news))])
             assert rejected == []
         case Said(plays=plays, signals=signals):
             assert [*PLAYS.read(plays)[2], *SIGNALS.read(signals)[2]] == []

@@ -2,14 +2,12 @@
 
     python -m tests.bench.webhook [--rounds 100] [--json FILE]
 
-A service and a worker of their own, 4,000 films, 200 users. In each round a webhook says that somebody began the first film of their list,
+A service of its own, 4,000 films, 200 users. In each round a webhook says that somebody began the first film of their list,
 and their list is asked for until it is gone. The floor is the same list, asked for once when nothing has changed.
 """
 
 import argparse
 import json
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,17 +69,15 @@ def main() -> None:
             server = find_server(connection, "bench")
             assert server is not None
             create_webhook(connection, server.id, digest_of(secret))
-        process, environment = start_service(url, PORT)
-        worker = subprocess.Popen([sys.executable, "-m", "app.cli", "worker"], env=environment, stdin=subprocess.DEVNULL)
+        process, _ = start_service(url, PORT)
         try:
             wait_until_ready(PORT, process)
             key = {"Authorization": f"Bearer {ADMIN_KEY}"}
             with httpx.Client(base_url=f"http://127.0.0.1:{PORT}", headers=key, timeout=30, trust_env=False) as client:
                 spent, floor = rounds(client, secret, arguments.rounds)
         finally:
-            for one in (worker, process):
-                one.terminate()
-                one.wait(10)
+            process.terminate()
+            process.wait(30)
     rows = [{"name": "from webhook to changed answer", **summary(spent)}, {"name": "the answer alone", **summary(floor)}]
     for row in rows:
         print(row)  # noqa: T201

@@ -114,6 +114,24 @@ class BadRequest(PalateError):
     status, title = 400, "Malformed request"
 
 
+class UnclearNews(PalateError):
+    """This is not what the media server's webhook sends."""
+
+    status, title = 422, "Webhook not understood"
+
+
+class UnknownKind(PalateError):
+    """There are webhooks of jellyfin, emby and plex."""
+
+    status, title = 404, "Unknown kind"
+
+
+class BadSecret(PalateError):
+    """The secret of this webhook is missing, unknown or revoked. `palate connect webhook` makes a new one."""
+
+    status, title = 401, "Secret not accepted"
+
+
 class BodyTooLarge(PalateError):
     """The body is larger than this endpoint takes. Send it in several calls."""
 

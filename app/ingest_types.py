@@ -71,6 +71,17 @@ class SignalRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Sitting:
+    """Of one user with one entry on one device, as far as it was told. `position_seconds`: where in the title; None: not told."""
+
+    started_at: datetime
+    position_seconds: int | None
+    watched_seconds: int
+    told_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Rejection:
     index: int
     error: str

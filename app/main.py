@@ -23,6 +23,7 @@ from app.api import (
     streamystats_lists,
     streamystats_search,
     users,
+    webhooks,
 )
 from app.api.body_limits import BodyLimits
 from app.api.gauges import StoredGauges
@@ -89,6 +90,7 @@ def create_app(settings: Settings) -> FastAPI:
         streamystats.router,
         streamystats_lists.router,
         streamystats_search.router,
+        webhooks.router,
         health.router,
         health.operator_router,
     ):

@@ -1,21 +1,24 @@
-"""prune: deletes slates and signals of what was shown that are too old, the slates of who opted out, and spaces whose time to be gone
-back to is over."""
+"""prune: deletes slates and signals of what was shown that are too old, the slates of who opted out, sittings that are over, whose plays
+stay, and spaces whose time to be gone back to is over."""
 
 from datetime import datetime, timedelta
 
 from app.db import Engine, spaces, text_spaces
+from app.db.live import prune_sittings
 from app.db.locks import only_one
 from app.db.slates import forget_slates, prune_shown, prune_slates
 from app.types import Server
 
 # Rows of a transaction: half a second of deleting, with features.
 AT_ONCE = 5_000
+# Nothing is added to older ones (app.connect.sitting).
+SITTINGS_KEPT = timedelta(days=1)
 
 
 def prune(engine: Engine, server: Server, kept_days: int, now: datetime) -> int:
-    """Returns how many slates and signals went."""
+    """Returns how many slates, signals and sittings went."""
     with engine.begin() as connection:
-        n_gone = forget_slates(connection, server.id)
+        n_gone = forget_slates(connection, server.id) + prune_sittings(connection, server.id, now - SITTINGS_KEPT)
     for delete in (prune_slates, prune_shown):
         n_deleted = AT_ONCE
         while n_deleted == AT_ONCE:

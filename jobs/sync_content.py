@@ -40,6 +40,12 @@ class Changes:
         self.n_updated += outcome.updated
         self.n_rejected += len(outcome.rejected)
 
+    def merge(self, others: "Changes") -> None:
+        self.n_received += others.n_received
+        self.n_created += others.n_created
+        self.n_updated += others.n_updated
+        self.n_rejected += others.n_rejected
+
 
 @dataclass
 class Content:

@@ -22,6 +22,8 @@ from app.errors import MediaServerRefused, NotConnected
 from app.secrets import decrypted
 from app.types import MediaServerKind, Progress, Server
 from jobs.sync_content import Changes, sync_content
+from jobs.sync_doubted import sync_doubted
+from jobs.sync_history import sync_history
 from jobs.sync_missing import Missing, sync_missing
 from jobs.sync_tally import Tally
 from jobs.sync_users import sync_users
@@ -90,13 +92,17 @@ def _sync(
         n_asked = sum(not user.is_disabled for user in users)
         tally.expect(sum(count * (1 + n_asked * (kind in TITLES)) for kind, count in counts))
     content = sync_content(engine, server, media, libraries, None if is_whole else stored.synced_until, tally)
+    n_doubted = sync_doubted(engine, server, media, now)
     missing = Missing(0, stored.held)
     if is_nightly:
         missing = sync_missing(engine, server, media, libraries, stored.held, forget, now)
+    history = sync_history(engine, server, media, stored.history_row)
+    # After the history: of plays before the last that it tells with their times, a user's data tells the number.
     done = sync_users(engine, server, media, users, content.changed_titles, stored.synced_until, is_whole=is_nightly, tally=tally)
     with engine.begin() as connection:
         write_synced(connection, server.id, since, now if is_nightly else None, missing.held)
-    synced = Synced(content.items, done.plays, done.signals, done.n_users, missing.n_deleted, missing.held, media.n_requests)
+    done.plays.merge(history)
+    synced = Synced(content.items, done.plays, done.signals, done.n_users, n_doubted + missing.n_deleted, missing.held, media.n_requests)
     log.info(
         "synced", server=server.external_id, n_items=synced.items.n_changed, n_plays=synced.plays.n_changed, n_deleted=synced.n_deleted
     )

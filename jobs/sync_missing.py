@@ -47,7 +47,7 @@ def sync_missing(
     listed = {library.id: library.name for library in libraries}
     for library_id, entries in ours.items():
         lacking = entries - present
-        reason = _reason_to_hold(library_id in listed or library_id == "", len(lacking), len(entries))
+        reason = reason_to_hold(library_id in listed or library_id == "", len(lacking), len(entries))
         if library_id in unsure or not lacking:
             continue
         if reason is not None and library_id not in forget:
@@ -89,7 +89,7 @@ def _read_all(
     return present, unsure
 
 
-def _reason_to_hold(is_listed: bool, n_lacking: int, n_entries: int) -> str | None:
+def reason_to_hold(is_listed: bool, n_lacking: int, n_entries: int) -> str | None:
     if not is_listed:
         return "the media server does not list this library any more"
     if n_entries >= FEW and n_lacking > MOST_AT_ONCE * n_entries:

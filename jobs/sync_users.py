@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.connect.bodies import PLAYS, SIGNALS, USERS
-from app.connect.media_server import MediaServer, MediaUser
+from app.connect.media_server import HISTORY, MediaServer, MediaUser
 from app.connect.states import TITLES, State, play_bodies, said, signal_body, subject, unwatched_body
 from app.db import Connection, Engine
 from app.db.grants import KnownUser, disable_gone, drop_unused_grants, grant, granted_titles, known_users, lacking_titles
 from app.db.ingest import ingest_plays, ingest_signals, ingest_users
-from app.db.standing import standing_signals, unplayed
+from app.db.standing import n_told, standing_signals, unplayed
 from app.types import Server
 from jobs.sync_content import PER_TRANSACTION, Changes
 from jobs.sync_tally import Tally
@@ -87,9 +87,12 @@ class _Reader:
         self._engine, self._server, self._media, self._done, self._tally = engine, server, media, done, tally
         self._plays: list[dict[str, Any]] = []
         self._signals: list[dict[str, Any]] = []
+        self._dated: dict[str, int] = {}
 
     def read_whole(self, user: MediaUser, *, with_earlier: bool) -> None:
         told = Told()
+        with self._engine.begin() as connection:
+            self._dated = n_told(connection, self._server.id, HISTORY, user.id) if with_earlier else {}
         for states in self._media.everything(user.id):
             self._take(user, states, told, with_earlier=with_earlier)
             told.titles |= {state.item_id for state in states if state.type in TITLES and state.is_shown}
@@ -115,7 +118,10 @@ class _Reader:
                 grant(connection, self._server.id, user.id, titles, user.policy_digest, is_unlimited=user.is_unlimited)
 
     def _take(self, user: MediaUser, states: Sequence[State], told: Told, *, with_earlier: bool) -> None:
-        self._plays += [body for state in states for body in play_bodies(user.id, state, with_earlier=with_earlier)]
+        for state in states:
+            # Of those that a history tells with their times, the last is this one.
+            n_earlier = state.n_plays - max(self._dated.get(state.item_id, 0), 1) if with_earlier else 0
+            self._plays += play_bodies(user.id, state, n_earlier=n_earlier)
         self._signals += [signal_body(user.id, state.item_id, kind, value) for state in states for kind, value in said(state).items()]
         told.begun |= {state.item_id for state in states if state.was_begun}
         told.said |= {(state.item_id, subject(kind)) for state in states for kind in said(state)}

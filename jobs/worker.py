@@ -15,6 +15,7 @@ import structlog
 from procrastinate import App
 
 from app.db import Engine, SQLAlchemyError
+from app.db.engine import working_engine
 from app.db.events import learning_state
 from app.db.jobs import is_open_or_failed
 from app.db.locks import only_one
@@ -23,10 +24,12 @@ from app.db.servers import list_servers
 from app.db.tastes import write_statistics
 from app.errors import AlreadyRunning, PalateError
 from app.learn.text_encoder import ModelFiles, locate_model
+from app.secrets import secret_key
 from app.settings import Settings
 from app.taste.recipes import is_text_alone
 from app.types import Server, unseen
 from jobs.embed_items import is_embedding_due, note_losses
+from jobs.listen import listen
 from jobs.queue import queue_app
 from jobs.refresh_tastes import refresh_stale
 from jobs.running import LEARNING
@@ -57,9 +60,15 @@ def run_worker(engine: Engine, settings: Settings, url: str) -> None:
     stopping = threading.Event()
     looking = threading.Thread(target=_look_until, args=(Looker(engine, settings), stopping), name="looker", daemon=True)
     looking.start()
+    # It holds a connection for as long as it listens: not one of those that jobs wait for.
+    ears = working_engine(url, 2)
+    listening = threading.Thread(target=listen, args=(ears, lambda: secret_key(settings), stopping), name="listener", daemon=True)
+    listening.start()
     log.info("worker started")
     asyncio.run(_work(queue_app(engine, settings, url), stopping))
-    looking.join(GRACE_SECONDS / 2)
+    for thread in (looking, listening):
+        thread.join(GRACE_SECONDS / 2)
+    ears.dispose()
     log.info("worker stopped")
 
 

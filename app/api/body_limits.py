@@ -7,10 +7,11 @@ from typing import Any
 
 from app.api.middleware import App, Receive, Scope, Send, path_of
 from app.api.problems import HEADERS, problem
+from app.api.webhook_secret import WEBHOOKS
 from app.errors import BodyTooLarge, BodyTooSlow
 
 MAX_BYTES = 64 << 20
-# Of the login form, and whatever else takes no rows.
+# Of the login form, and whatever else takes no rows. A webhook of Plex brings a small picture.
 MAX_FORM_BYTES = 1 << 20
 FORMS = ("/login", "/logout")
 # 64 MB at 10 Mbit/s.
@@ -27,7 +28,8 @@ class BodyLimits:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        most = MAX_FORM_BYTES if path_of(scope) in FORMS else MAX_BYTES
+        path = path_of(scope)
+        most = MAX_FORM_BYTES if path in FORMS or path.startswith(WEBHOOKS) else MAX_BYTES
         if _told(scope) > most:
             error = _too_large(most)
             await problem(error.status, error.title, str(error), HEADERS[error.status])(scope, receive, send)

@@ -13,6 +13,7 @@ from limits.strategies import FixedWindowRateLimiter
 
 from app.api.middleware import QUIET_ROUTES, App, Receive, Scope, Send, path_of
 from app.api.problems import problem
+from app.api.webhook_secret import WEBHOOKS, sent_secret
 from app.connect.jellyfin_user_token import token_in
 from app.db.servers import digest_of
 
@@ -77,7 +78,10 @@ class RateLimits:
 
 
 def _sent_key(scope: Scope) -> bytes | None:
-    """The digest of what stands in the Authorization header, as `read_bearer` reads it; of a Jellyfin user's token alone."""
+    """The digest of what stands in the Authorization header, as `read_bearer` reads it: of a Jellyfin user's token alone. Of a webhook, of
+    its secret."""
+    if path_of(scope).startswith(WEBHOOKS):
+        return sent_secret(scope)
     for name, value in scope["headers"]:
         if name == b"authorization":
             sent = value.decode("latin-1")

@@ -4,6 +4,7 @@ Its items have numbers for ids, and its users 32 hex. What a user sees Emby alon
 limits, as its libraries are named by other ids than its items are, and its tags may block or let through.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from app.connect.jellyfin import Jellyfin
@@ -13,7 +14,7 @@ from app.connect.jellyfin_server import count_played
 from app.connect.jellyfin_users import LIMITS, read_users
 from app.connect.jellyfin_values import mapping, plain_id, word
 from app.connect.media_client import Parameters
-from app.connect.media_server import Found, Library, MediaUser, ServerInfo
+from app.connect.media_server import Found, HistoryPage, Library, MediaUser, ServerInfo
 from app.errors import MediaServerRefused, MediaServerUnclear
 
 # What Jellyfin sends unasked.
@@ -71,3 +72,6 @@ class Emby(Jellyfin):
     def users(self) -> list[MediaUser]:
         users = read_users(self._client, EMBY_LIMITS)
         return [replace(user, body=user.body | {"library_ids": None, "blocked_tags": []}) for user in users]
+
+    def history(self, known_row: int | None) -> Iterator[HistoryPage]:  # noqa: ARG002  # no plugin of an Emby is read
+        return iter(())

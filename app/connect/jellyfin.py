@@ -5,12 +5,14 @@ from datetime import datetime
 from typing import Any, Self
 
 from app.connect.jellyfin_client import JellyfinClient
-from app.connect.jellyfin_items import count_items, read_ids, read_items, read_items_by_id, read_libraries
+from app.connect.jellyfin_history import has_history, read_history
+from app.connect.jellyfin_items import BARE, count_items, read_ids, read_items, read_items_by_id, read_libraries
 from app.connect.jellyfin_server import look_around, read_info
 from app.connect.jellyfin_states import EVERYTHING, NEWS, read_states, read_states_by_id
 from app.connect.jellyfin_users import read_users, visible_among
-from app.connect.media_server import Found, Library, MediaUser, ServerInfo
-from app.connect.states import State
+from app.connect.jellyfin_values import plain_id
+from app.connect.media_server import Found, HistoryPage, Library, MediaUser, ServerInfo
+from app.connect.states import PARTS, TITLES, State
 
 
 class Jellyfin:
@@ -74,3 +76,10 @@ class Jellyfin:
 
     def visible_among(self, user: str, ids: Sequence[str]) -> set[str]:
         return visible_among(self._client, user, ids)
+
+    def present_among(self, ids: Sequence[str]) -> set[str]:
+        asked = {**BARE, "includeItemTypes": TITLES + PARTS}
+        return {str(plain_id(item["Id"])) for items in self._client.by_id(ids, asked) for item in items}
+
+    def history(self, known_row: int | None) -> Iterator[HistoryPage]:
+        return read_history(self._client, known_row) if has_history(self._client) else iter(())

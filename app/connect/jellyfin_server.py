@@ -10,7 +10,7 @@ from app.errors import MediaServerRefused, MediaServerUnclear
 
 # What each brings that the rest can't.
 PLUGINS = {
-    "Webhook": "Without it, what is watched counts only after the next sync.",
+    "Webhook": "Without it, what is marked or rated counts only after the next sync.",
     "Playback Reporting": "Without it, how long anybody watched before now is not known.",
 }
 OLDEST = (10, 11)

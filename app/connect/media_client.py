@@ -8,7 +8,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 import httpx
@@ -60,12 +60,27 @@ class MediaClient(ABC):
 
         Raises MediaServerRefused at once; MediaServerDown, MediaServerUnclear and MediaServerSlow after some patience.
         """
+        return self._patiently("GET", path, parameters or {}, None)
+
+    def ask(self, path: str, body: Any) -> Any:
+        """What the server answers to this body, where a question takes one. Raises as `get`."""
+        return self._patiently("POST", path, {}, body)
+
+    def change(self, method: Literal["POST", "DELETE"], path: str, parameters: Parameters | None = None, body: Any = None) -> Any:
+        """Have the server change something. What it answers, read from JSON; None where it answers nothing.
+
+        Sent once: after an error nobody knows whether it was done, and done twice it may be another thing. Raises as `get`, at once.
+        """
+        answer = self._once(method, path, parameters or {}, body)
+        return self._read_json(path, answer) if answer.content else None
+
+    def _patiently(self, method: str, path: str, parameters: Parameters, body: Any) -> Any:
         for pause in (*self._pauses, None):
             try:
-                return self._get_once(path, parameters or {})
+                return self._read_json(path, self._once(method, path, parameters, body))
             except (MediaServerDown, MediaServerSlow, MediaServerUnclear) as error:
                 # An answer that breaks off in the middle is a server that goes down. What was too long is asked for in smaller pieces.
-                limit = (parameters or {}).get(self.limit)
+                limit = parameters.get(self.limit)
                 is_too_long = isinstance(error, MediaServerSlow) and isinstance(limit, int) and limit > SMALLEST_PAGE
                 if pause is None or is_too_long:
                     raise error from None
@@ -118,19 +133,23 @@ class MediaClient(ABC):
         """As this make of server wants to be asked."""
         return path, parameters
 
-    def _get_once(self, path: str, parameters: Parameters) -> Any:
+    def _once(self, method: str, path: str, parameters: Parameters, body: Any) -> httpx.Response:
         self.n_requests += 1
         path, parameters = self.asked(path, parameters)
+        given = {name: _as_text(value) for name, value in parameters.items()}
         try:
-            answer = self._http.get(self.url + path, params={name: _as_text(value) for name, value in parameters.items()})
+            answer = self._http.request(method, self.url + path, params=given, json=body)
         except httpx.TimeoutException:
             raise MediaServerSlow from None
         except httpx.RequestError as error:
             raise MediaServerDown(
                 f"{self.url} does not answer ({type(error).__name__}). Is the address right, and is it running?"
             ) from None
-        self._check_status(path, answer)
+        self.check_status(path, answer)
         self.answered_at = _date_of(answer)
+        return answer
+
+    def _read_json(self, path: str, answer: httpx.Response) -> Any:
         try:
             return orjson.loads(answer.content)
         except ValueError:
@@ -142,14 +161,14 @@ class MediaClient(ABC):
             raise BadInput(f"This is no token. {self.key_help}")
         return token
 
-    def _check_status(self, path: str, answer: httpx.Response) -> None:
+    def check_status(self, path: str, answer: httpx.Response) -> None:
         status = answer.status_code
         if answer.is_success:
             return
         if status == 401:
             raise MediaServerRefused(f"{self.url} does not accept the token. {self.key_help} Then run `palate connect` again.")
         if status == 403:
-            raise MediaServerRefused(f"The token may not read {path} on {self.url}. {self.key_help}")
+            raise MediaServerRefused(f"The token may not ask for {path} on {self.url}. {self.key_help}")
         if answer.is_redirect:
             raise MediaServerRefused(f"{self.url} sends elsewhere ({status}). Give the address that it sends to, if that is yours.")
         if status >= 500 or status == 429:

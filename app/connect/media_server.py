@@ -7,6 +7,8 @@ from typing import Any, Protocol, Self
 
 from app.connect.states import State
 
+# The source of plays that the Playback Reporting plugin of a Jellyfin tells.
+HISTORY = "playback reporting"
 # What libraries of a kind hold that we read, titles before their parts.
 FILMS, SHOWS = ("Movie",), ("Series", "Season", "Episode")
 
@@ -47,6 +49,14 @@ class Found:
     users: Sequence[tuple[str, int]]
     missing_plugins: Sequence[str]
     notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """`plays` as bodies of the API; what is no film or episode, or can't be read, is left out."""
+
+    last_row: int
+    plays: Sequence[dict[str, Any]]
 
 
 class MediaServer(Protocol):
@@ -105,3 +115,9 @@ class MediaServer(Protocol):
 
     def visible_among(self, user: str, ids: Sequence[str]) -> set[str]:
         """Those of these titles that the server shows the user."""
+
+    def present_among(self, ids: Sequence[str]) -> set[str]:
+        """Those of these items that are there, whoever may see them."""
+
+    def history(self, known_row: int | None) -> Iterator[HistoryPage]:
+        """What a plugin kept of plays, with their times and lengths, since that row of it."""

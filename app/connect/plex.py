@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 
 from app.connect.jellyfin_values import listed, mapping, word
 from app.connect.media_client import Parameters
-from app.connect.media_server import FILMS, SHOWS, Found, Library, MediaUser, ServerInfo
+from app.connect.media_server import FILMS, SHOWS, Found, HistoryPage, Library, MediaUser, ServerInfo
 from app.connect.plex_client import PlexClient
 from app.connect.plex_items import NUMBERS, is_item, item_body, key_of, state_of, viewing_of
 from app.connect.states import TITLES, State
@@ -134,7 +134,13 @@ class Plex:
     def visible_among(self, user: str, ids: Sequence[str]) -> set[str]:
         if user != OWNER and self._guests == "hide":
             return set()
+        return self.present_among(ids)
+
+    def present_among(self, ids: Sequence[str]) -> set[str]:
         return {item["ratingKey"] for item in self._by_id(ids)}
+
+    def history(self, known_row: int | None) -> Iterator[HistoryPage]:  # noqa: ARG002  # its own is read with the users
+        return iter(())
 
     def _history(self, user: str, since: datetime | None) -> Iterator[list[State]]:
         """Oldest first, so that what comes meanwhile comes last."""

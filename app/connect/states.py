@@ -45,8 +45,8 @@ class State:
         return self.type in PLAYABLE and (self.is_played or self.percent is not None or self.last_at is not None)
 
 
-def play_bodies(user: str, state: State, *, with_earlier: bool) -> Iterator[dict[str, Any]]:
-    """The sitting that it tells of; `with_earlier`: and those before, of which nothing but their number is known.
+def play_bodies(user: str, state: State, *, n_earlier: int) -> Iterator[dict[str, Any]]:
+    """The sitting that it tells of, and so many before it, of which nothing but their number is known.
 
     Named by the key that the server keeps the data under, which outlives a renamed file, and by when it began: told again,
     and under another id, it is the same. It has no length, so that a webhook's report of the same sitting overlaps it.
@@ -59,8 +59,8 @@ def play_bodies(user: str, state: State, *, with_earlier: bool) -> Iterator[dict
         "started_at": None if state.last_at is None else state.last_at.isoformat(),
         "completed": state.is_played, "percent": None if state.is_played else state.percent,
     }  # fmt: skip
-    if with_earlier and state.is_played:
-        for number in range(1, min(state.n_plays, MOST_EARLIER_PLAYS)):
+    if state.is_played:
+        for number in range(1, min(n_earlier, MOST_EARLIER_PLAYS - 1) + 1):
             yield {"play_id": f"{user}:{state.type}:{state.key}:earlier {number}", "user_id": user, "item_id": state.item_id}
 
 
@@ -84,6 +84,11 @@ def said(state: State) -> dict[str, bool | float]:
 def signal_body(user: str, item_id: str, kind: str, value: bool | float) -> dict[str, Any]:
     """The server does not say since when."""
     return {"signal_id": f"{user}:{item_id}:{subject(kind)}", "user_id": user, "item_id": item_id, "kind": kind, "value": value}
+
+
+def watched_body(user: str, item_id: str, at: datetime | None) -> dict[str, Any]:
+    said_at = None if at is None else at.isoformat()
+    return {"signal_id": f"{user}:{item_id}:watched {said_at}", "user_id": user, "item_id": item_id, "kind": "watched", "at": said_at}
 
 
 def unwatched_body(user: str, item_id: str, at: datetime) -> dict[str, Any]:

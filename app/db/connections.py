@@ -14,7 +14,7 @@ from app.types import MediaServerKind, Server
 @dataclass(frozen=True, slots=True)
 class StoredConnection:
     """`synced_until` by the media server's clock; None: nothing was read to the end yet. `held`: libraries that are gone, or mostly, from
-    an earlier sync, and why they were kept."""
+    an earlier sync, and why they were kept. `history_row`: the last that was read of a plugin's history."""
 
     kind: MediaServerKind
     url: str
@@ -23,6 +23,7 @@ class StoredConnection:
     synced_until: datetime | None
     swept_at: datetime | None
     held: Mapping[str, str]
+    history_row: int | None
 
     def __repr__(self) -> str:
         return f"StoredConnection({self.url!r})"
@@ -88,3 +89,7 @@ def write_synced(
     """A sync came to its end; `swept_at` None where it did not compare ids."""
     values = {"server_id": server_id, "synced_until": synced_until, "swept_at": swept_at, "held": json.dumps(dict(held))}
     connection.execute(statement("connections", "write_synced"), values)
+
+
+def write_history_row(connection: Connection, server_id: int, row: int) -> None:
+    connection.execute(statement("connections", "write_history_row"), {"server_id": server_id, "row": row})

@@ -19,6 +19,7 @@ from app.types import Server
 # What takes much memory has a process of its own, one at a time on a machine; the rest does not wait for it.
 HEAVY: frozenset[JobName] = frozenset({"embed-items", "learn-collab", "learn-two-tower", "train-ranker", "evaluate"})
 HEAVY_QUEUE, LIGHT_QUEUE = "heavy", "light"
+AT_ONCE = timedelta()
 
 
 def ask_for(connection: Connection, name: str, server: Server | None, user: str | None, now: datetime) -> int:
@@ -41,12 +42,14 @@ def ask_for(connection: Connection, name: str, server: Server | None, user: str 
     return queued_or_enqueued(connection, known, server.id, user_id, now)
 
 
-def queued_or_enqueued(connection: Connection, name: JobName, server_id: int | None, user_id: int | None, now: datetime) -> int:
-    """The id of the one that waits, else of a new one."""
+def queued_or_enqueued(
+    connection: Connection, name: JobName, server_id: int | None, user_id: int | None, now: datetime, after: timedelta = AT_ONCE
+) -> int:
+    """The id of the one that waits, else of a new one, which waits for so long at least."""
     connection.execute(statement("jobs", "hold_name"), {"name": f"{name} {server_id}"})
     found = find_queued(connection, name, server_id, user_id)
     if found is None:
-        found = enqueue(connection, name, server_id, user_id, None, now)
+        found = enqueue(connection, name, server_id, user_id, None, now, after)
     assert found is not None
     return found
 
@@ -59,24 +62,26 @@ def find_queued(connection: Connection, name: JobName, server_id: int | None, us
 
 
 def enqueue(
-    connection: Connection, name: JobName, server_id: int | None, user_id: int | None, tick: datetime | None, now: datetime
+    connection: Connection, name: JobName, server_id: int | None, user_id: int | None, tick: datetime | None, now: datetime,
+    after: timedelta = AT_ONCE,
 ) -> int | None:  # fmt: skip
     """The new job's id; None where there is one for this tick already."""
     values = {"name": name, "server_id": server_id, "user_id": user_id, "tick": tick, "now": now}
     job_id = connection.execute(statement("jobs", "create_job"), values).scalar_one_or_none()
     if job_id is None:
         return None
-    _defer(connection, int(job_id), name, server_id)
+    _defer(connection, int(job_id), name, server_id, after)
     return int(job_id)
 
 
-def _defer(connection: Connection, job_id: int, name: JobName, server_id: int | None) -> None:
+def _defer(connection: Connection, job_id: int, name: JobName, server_id: int | None, after: timedelta = AT_ONCE) -> None:
     connection.execute(statement("jobs", "find_queue"))
     task = _deferring().configure_task(
         name,
         queue=HEAVY_QUEUE if name in HEAVY else LIGHT_QUEUE,
         lock=f"{name} {'all' if server_id is None else server_id}",
         connection=_driver(connection),
+        schedule_in={"seconds": int(after.total_seconds())} if after else None,
     )
     try:
         queue_id = task.defer(job_id=job_id)

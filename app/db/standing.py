@@ -23,6 +23,12 @@ def standing_signals(connection: Connection, server_id: int, source: str, user: 
     return {(row.external_id, row.kind) for row in connection.execute(statement("standing", "list_standing_signals"), values)}
 
 
+def n_told(connection: Connection, server_id: int, source: str, user: str) -> dict[str, int]:
+    """How many plays it told of each entry."""
+    values = {"server_id": server_id, "source": source, "user": user}
+    return {row.external_id: row.n for row in connection.execute(statement("standing", "count_told"), values)}
+
+
 def unplayed(connection: Connection, server_id: int, source: str, user: str, played: Collection[str]) -> list[Unplayed]:
     """`played`: all that was begun or watched, as the media server says it now."""
     stage_texts(connection, "missing", "staged_ids", played)

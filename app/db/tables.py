@@ -169,8 +169,44 @@ connections = Table(
     ),
     Column("swept_at", DateTime(timezone=True), comment="when its ids were last compared with ours, by our clock"),
     Column("held", JSONB, nullable=False, server_default=text("'{}'"), comment="libraries that are gone, or mostly, and were kept: why"),
+    Column("history_row", BigInteger, comment="the last row that was read of the Playback Reporting plugin's history"),
     _now("created_at"),
     PrimaryKeyConstraint("server_id"),
+)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    _server(),
+    _id(),
+    Column("digest", LargeBinary, nullable=False, comment="sha256 of the secret"),
+    _now("created_at"),
+    Column("revoked_at", DateTime(timezone=True)),
+    PrimaryKeyConstraint("server_id", "id"),
+    UniqueConstraint("digest"),
+)
+
+sittings = Table(
+    "sittings",
+    metadata,
+    _bulk_server(),
+    Column("key", Uuid, nullable=False, comment="of device, user and entry: what is told of them is of one sitting at a time"),
+    Column("user_id", BigInteger, nullable=False),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    Column("position_seconds", Integer, comment="where in the title; NULL: nobody told"),
+    Column("watched_seconds", Integer, nullable=False),
+    Column("told_at", DateTime(timezone=True), nullable=False, comment="when it was last heard of"),
+    Column("ended_at", DateTime(timezone=True)),
+    PrimaryKeyConstraint("server_id", "key"),
+)
+
+doubted_entries = Table(
+    "doubted_entries",
+    metadata,
+    _bulk_server(),
+    Column("external_id", Text, nullable=False, comment="said to be gone; the next sync asks"),
+    _now("told_at"),
+    PrimaryKeyConstraint("server_id", "external_id"),
 )
 
 user_libraries = Table(

@@ -9,9 +9,11 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 
 from app.db import Connection, Engine, spaces
+from app.db.live import put_sitting
 from app.db.queue import ask_for
 from app.db.slates import ServedSlate, write_slates
 from app.db.tables import metadata
+from app.ingest_types import Sitting
 from app.types import Server, Slate, unseen
 from jobs.refresh_tastes import refresh_tastes
 from tests.api.rows import send
@@ -44,6 +46,7 @@ def serve_and_compute(engine: Engine, server: Server, now: datetime) -> None:
         write_slates(connection, [served(connection, server, name) for name in ("ada", "bo")])
         for name in ("ada", "bo"):
             ask_for(connection, "refresh-tastes", server, name, now)
+            put_sitting(connection, server.id, str(uuid4()), name, Sitting(now, None, 0, now, None))
     refresh_tastes(engine, server.id, now, unseen)
 
 

@@ -61,16 +61,16 @@ def test_what_cannot_be_is_unknown(field: str, value: Any, name: str) -> None:
 
 
 def test_a_played_film_is_a_finished_play_when_it_was_begun_and_those_before_have_no_time() -> None:
-    last, *earlier = play_bodies(USER, states(PlayCount=3), with_earlier=True)
+    last, *earlier = play_bodies(USER, states(PlayCount=3), n_earlier=2)
     assert (last["started_at"], last["completed"], last["percent"]) == ("2026-08-02T19:12:00+00:00", True, None)
     assert [set(play) for play in earlier] == [{"play_id", "user_id", "item_id"}] * 2
     assert len({play["play_id"] for play in (last, *earlier)}) == 3
-    assert list(play_bodies(USER, states(PlayCount=3), with_earlier=False)) == [last]
+    assert list(play_bodies(USER, states(PlayCount=3), n_earlier=0)) == [last]
 
 
 def test_the_same_sitting_under_another_id_has_the_same_name() -> None:
-    [first] = play_bodies(USER, states(), with_earlier=False)
-    [renamed] = play_bodies(USER, state_of(FILM | {"Id": "9" * 32, "UserData": DATA}), with_earlier=False)  # type: ignore[arg-type]
+    [first] = play_bodies(USER, states(), n_earlier=0)
+    [renamed] = play_bodies(USER, state_of(FILM | {"Id": "9" * 32, "UserData": DATA}), n_earlier=0)  # type: ignore[arg-type]
     assert (first["play_id"], first["item_id"]) == (renamed["play_id"], KEY)
     assert renamed["item_id"] == "9" * 32
 
@@ -79,15 +79,15 @@ def test_the_same_sitting_under_another_id_has_the_same_name() -> None:
     ({"PlaybackPositionTicks": 16_500_000_000}, 25.0), ({"PlaybackPositionTicks": 99_000_000_000}, 100.0), ({}, None),
 ])  # fmt: skip
 def test_what_was_not_played_to_its_end_says_how_far_where_that_is_known(data: dict[str, Any], percent: float | None) -> None:
-    [play] = play_bodies(USER, states(Played=False, **data), with_earlier=True)
+    [play] = play_bodies(USER, states(Played=False, **data), n_earlier=5)
     assert (play["completed"], play["percent"]) == (False, percent)
 
 
 def test_what_nobody_began_is_no_play_and_a_series_never() -> None:
-    assert list(play_bodies(USER, states(Played=False, PlayCount=0, LastPlayedDate=None), with_earlier=True)) == []
+    assert list(play_bodies(USER, states(Played=False, PlayCount=0, LastPlayedDate=None), n_earlier=5)) == []
     series = state_of(FILM | {"Type": "Series", "UserData": DATA})
     assert series is not None
-    assert list(play_bodies(USER, series, with_earlier=True)) == []
+    assert list(play_bodies(USER, series, n_earlier=5)) == []
 
 
 @pytest.mark.parametrize(("data", "found"), [
@@ -128,7 +128,7 @@ def test_whatever_a_server_says_it_is_read_or_left_out(item: dict[str, Any], dat
     assert ITEMS.read([item_body(mutated, "films", [mutated])])[2] == []
     state = state_of(mutated | {"UserData": DATA | data})
     assert state is not None
-    assert PLAYS.read(list(play_bodies(USER, state, with_earlier=True)))[2] == []
+    assert PLAYS.read(list(play_bodies(USER, state, n_earlier=5)))[2] == []
     assert SIGNALS.read([signal_body(USER, KEY, kind, value) for kind, value in said(state).items()])[2] == []
     user = user_of({"Id": KEY, "Name": item.get("Name"), "Policy": policy if isinstance(policy, dict) else {"BlockedTags": policy}})
     assert USERS.read([user.body])[2] == []

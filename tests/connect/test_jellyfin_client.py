@@ -13,7 +13,7 @@ from app.connect.jellyfin_values import plain_id
 from app.connect.media_client import checked_url
 from app.errors import BadInput, MediaServerDown, MediaServerRefused, MediaServerSlow, MediaServerUnclear, PalateError
 from tests.connect.fake_jellyfin.library import FakeLibrary, generated
-from tests.connect.fake_jellyfin.server import KEY, FakeJellyfin, webhook_plugin
+from tests.connect.fake_jellyfin.server import KEY, FakeJellyfin, plugin
 
 MakeJellyfin = Callable[..., FakeJellyfin]
 
@@ -185,7 +185,7 @@ def test_no_log_holds_the_token(fake: FakeJellyfin, client: JellyfinClient, capl
 def test_what_a_server_holds_is_counted_and_what_it_lacks_is_named(
     fake: FakeJellyfin, client: JellyfinClient, library: FakeLibrary
 ) -> None:
-    fake.plugins = [webhook_plugin()]
+    fake.plugins = [plugin()]
     found = look_around(client)
     assert (*found.libraries, found.missing_plugins) == (
         ("Films", "Movie", 30), ("Series", "Series", 0), ("Series", "Season", 0), ("Series", "Episode", 0), ["Playback Reporting"],

@@ -5,7 +5,7 @@ VALUES (:server_id, :kind, :url, :token, :media_server_id)
 ON CONFLICT (server_id) DO UPDATE SET kind = excluded.kind, url = excluded.url, token = excluded.token, media_server_id = excluded.media_server_id;
 
 -- name: find_connection
-SELECT kind, url, token, media_server_id, synced_until, swept_at, held FROM connections WHERE server_id = :server_id;
+SELECT kind, url, token, media_server_id, synced_until, swept_at, held, history_row FROM connections WHERE server_id = :server_id;
 
 -- name: list_connected
 SELECT s.external_id FROM connections c JOIN servers s ON s.id = c.server_id ORDER BY s.external_id;
@@ -14,6 +14,9 @@ SELECT s.external_id FROM connections c JOIN servers s ON s.id = c.server_id ORD
 UPDATE connections
 SET synced_until = :synced_until, swept_at = coalesce(:swept_at, swept_at), held = CAST(:held AS jsonb)
 WHERE server_id = :server_id;
+
+-- name: write_history_row
+UPDATE connections SET history_row = :row WHERE server_id = :server_id;
 
 -- name: find_jellyfin
 -- What the strongest of the selectors fits. Of an address the host must be in what was given: who may not

@@ -37,3 +37,12 @@ WHERE NOT EXISTS (
           WHERE g.server_id = :server_id AND g.user_id = t.user_id AND g.entry_id = e.id AND g.kind = 'unwatched'
             AND coalesce(g.at, g.received_at) >= t.last_at)
 ORDER BY e.external_id;
+
+-- name: count_told
+SELECT e.external_id, count(*)::int AS n
+FROM plays p
+JOIN users u ON u.server_id = :server_id AND u.id = p.user_id AND u.external_id = :user
+JOIN entries e ON e.server_id = :server_id AND e.id = p.entry_id
+WHERE p.server_id = :server_id AND p.source = :source
+GROUP BY e.external_id
+ORDER BY e.external_id;

@@ -4,6 +4,7 @@ Each request and each good answer is held against the official description, wher
 """
 
 import contextlib
+import queue
 import re
 import threading
 import time
@@ -20,11 +21,13 @@ import orjson
 from tests.connect.fake_jellyfin.answers import Lists, folders, plain, users, views
 from tests.connect.fake_jellyfin.description import Description, description
 from tests.connect.fake_jellyfin.library import FakeLibrary
+from tests.connect.fake_jellyfin.socket import FakeSocket, handshake
 
 Fault = Literal["401", "403", "500", "503", "slow", "truncated", "hang up", "elsewhere", "no json", "no items"]
 Fake = TypeVar("Fake", bound="FakeJellyfin")
 KEY = "planted-jellyfin-key-0b51"
 PARAMETER = re.compile(r'(\w+)="([^"]*)"')
+HISTORY_PATH = "/user_usage_stats/submit_custom_query"
 WEBHOOK_PLUGIN = "71552a5a5c5c4350a2aeebe451a30173"
 
 
@@ -67,19 +70,23 @@ class FakeJellyfin:
         self.plugins: list[dict[str, Any]] = []
         self.canned: dict[str, Answer] = {}
         self.user_tokens: dict[str, str] = {}
+        # Rows of the Playback Reporting plugin, as (user, item, type, when it began, seconds); their numbers are their places from 1.
+        self.history: list[tuple[str, str, str, datetime, int]] = []
+        self.history_error: str | None = None
+        self.sockets: queue.Queue[FakeSocket] = queue.Queue()
         self.id, self.version = "f" * 32, "12.0.0" if major >= 12 else "10.11.8"
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.url = ""
         self._description: Description | None = description(major)
 
-    def answer(self, method: str, target: str, headers: Mapping[str, str]) -> Answer | None:
+    def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes = b"") -> Answer | None:
         """None: the connection is to be closed without a word."""
         number = len(self.asked)
         parts = urlsplit(target)
         pairs = parse_qsl(parts.query, keep_blank_values=True)
         path = parts.path.removeprefix(self.base_path)
         self.asked.append(Asked(path, dict(pairs), {name.lower(): value for name, value in headers.items()}))
-        if self._description is not None:
+        if self._description is not None and path != HISTORY_PATH:
             described = [(name, value) for name, value in pairs if name.lower() not in ("apikey", "api_key")]
             self.complaints += self._description.faults_of_request(method, path, described)
         self.before.get(number, lambda: None)()
@@ -88,8 +95,8 @@ class FakeJellyfin:
         fault = self.faults.get(number, self.always)
         if fault is not None and (spoilt := self._spoilt(fault)) is not None:
             return spoilt if spoilt.status else None
-        good = self.canned.get(path) or self._good(path, dict(pairs), headers)
-        if good.status == 200 and self._description is not None:
+        good = self.canned.get(path) or (self._history(body, headers) if path == HISTORY_PATH else self._good(path, dict(pairs), headers))
+        if good.status == 200 and self._description is not None and path != HISTORY_PATH:
             self.complaints += self._description.faults_of_answer(method, path, good.status, good.body)
         if self.slow_above is not None and int(dict(pairs).get("limit", 0)) > self.slow_above:
             time.sleep(self.slow_seconds)
@@ -100,6 +107,27 @@ class FakeJellyfin:
                 return Answer(good.status, orjson.dumps({"Items": [], "TotalRecordCount": 0, "StartIndex": 0}))
             case _:
                 return good
+
+    def _history(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """A plugin's, in no description; everything is text."""
+        if self._token({}, headers) != KEY or not any(one["Name"] == "Playback Reporting" for one in self.plugins):
+            return Answer(404)
+        if self.history_error is not None:
+            return Answer(200, orjson.dumps({"colums": [], "results": [], "message": self.history_error}))
+        query = orjson.loads(body)["CustomQueryString"]
+        if "max(ROWID)" in query:
+            rows: list[list[str]] = [[str(len(self.history) or "")]]
+        else:
+            after, limit = (int(found) for found in re.findall(r"ROWID > (\d+) .* LIMIT (\d+)", query)[0])
+            rows = [
+                [str(number), user, item, kind, str(int(began.timestamp())), str(seconds)]
+                for number, (user, item, kind, began, seconds) in enumerate(self.history, 1)
+            ][after : after + limit]
+        return Answer(200, orjson.dumps({"colums": ["ROWID"] if rows else [], "results": rows, "message": ""}))
+
+    def opens_socket(self, headers: Mapping[str, str]) -> bool:
+        """To who has the key in the header and not in the address; else it is answered like anything else."""
+        return headers.get("Upgrade") == "websocket" and self.always is None and self._token({}, headers) == KEY
 
     def _spoilt(self, fault: Fault) -> Answer | None:
         match fault:
@@ -195,7 +223,23 @@ def serving(fake: Fake) -> Iterator[Fake]:
         timeout = 30
 
         def do_GET(self) -> None:
-            answer = fake.answer("GET", self.path, self.headers)  # type: ignore[arg-type]  # a message is a mapping without regard to case
+            if self.path == f"{fake.base_path}/socket" and fake.opens_socket(self.headers):  # type: ignore[arg-type]  # as below
+                self.close_connection = True
+                self.wfile.write(handshake(self.headers["Sec-WebSocket-Key"]))
+                self.wfile.flush()
+                self.connection.settimeout(None)
+                socket = FakeSocket(self.rfile, self.wfile)
+                fake.sockets.put(socket)
+                with contextlib.suppress(OSError):
+                    socket.hear()
+                return
+            self._answer("GET", b"")
+
+        def do_POST(self) -> None:
+            self._answer("POST", self.rfile.read(int(self.headers["Content-Length"])))
+
+        def _answer(self, method: str, body: bytes) -> None:
+            answer = fake.answer(method, self.path, self.headers, body)  # type: ignore[arg-type]  # a message is a mapping without regard to case
             if answer is None:
                 self.close_connection = True
                 return
@@ -224,8 +268,8 @@ def serving(fake: Fake) -> Iterator[Fake]:
             thread.join()
 
 
-def webhook_plugin() -> dict[str, Any]:
+def plugin(name: str = "Webhook") -> dict[str, Any]:
     return {
-        "Name": "Webhook", "Version": "18.0.0.0", "Description": "", "Id": WEBHOOK_PLUGIN, "CanUninstall": True, "HasImage": False,
+        "Name": name, "Version": "18.0.0.0", "Description": "", "Id": WEBHOOK_PLUGIN, "CanUninstall": True, "HasImage": False,
         "Status": "Active",
     }  # fmt: skip

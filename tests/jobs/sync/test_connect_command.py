@@ -7,15 +7,19 @@ from pathlib import Path
 import pytest
 import structlog
 from fastapi.testclient import TestClient
+from sqlalchemy import text
 from typer.testing import CliRunner, Result
 
 from app.cli import app
 from app.db import Engine
+from app.db.servers import digest_of
 from app.errors import BadInput, MediaServerRefused, NotConnected, UnknownServer
+from app.types import Server
 from tests.connect.fake_emby import FakeEmby, numbered
 from tests.connect.fake_jellyfin.library import FakeLibrary, generated, guid
 from tests.connect.fake_jellyfin.server import KEY, FakeJellyfin
 from tests.connect.fake_plex import FakePlex
+from tests.connect.payloads import plex
 
 Palate = Callable[..., Result]
 MakeJellyfin = Callable[..., FakeJellyfin]
@@ -134,3 +138,21 @@ def test_a_server_that_was_never_connected_says_how(palate: Palate, server: obje
     done = palate("sync", "--server", server.external_id)  # type: ignore[attr-defined]
     assert isinstance(done.exception, NotConnected)
     assert "palate connect" in str(done.exception)
+
+
+def test_a_webhook_is_made_shown_once_and_revoked(palate: Palate, client: TestClient, server: Server, engine: Engine) -> None:
+    made = palate("connect", "webhook", "--server", server.external_id, "--kind", "plex", "--address", "http://nas:8000/palate/")
+    assert made.exit_code == 0, (made.output, made.exception)
+    address = made.stdout.strip()
+    path = address.removeprefix("http://nas:8000/palate")
+    assert path.startswith(f"/webhooks/plex/{server.external_id}/palate_")
+    assert made.stderr.startswith("Plex: Settings")
+    told = plex("media.play", 1, "77")
+    assert client.post(path, json=told).json() == {"taken": "play"}
+    with engine.begin() as connection:
+        digests = connection.execute(text("SELECT digest FROM webhooks WHERE server_id = :id"), {"id": server.id}).scalars().all()
+    assert digests == [digest_of(path.rpartition("/")[2])]
+    assert palate("connect", "revoke-webhooks", "--server", server.external_id).stdout == "1 revoked.\n"
+    assert client.post(path, json=told).status_code == 401
+    # A server that a script tells of is of no kind that sends webhooks.
+    assert isinstance(palate("connect", "webhook", "--server", server.external_id).exception, BadInput)

@@ -187,7 +187,10 @@ def test_the_token_travels_in_its_header_alone_and_whose_it_is_not_is_refused(pl
     assert KEY not in str(raised.value)
 
 
-@pytest.mark.parametrize("body", [b"[]", b"{}", b'{"MediaContainer": {"size": 3, "totalSize": 3}}', b'{"MediaContainer": {"size": 1, "Metadata": [{}]}}'])
+@pytest.mark.parametrize(
+    "body",
+    [b"[]", b"{}", b'{"MediaContainer": {"size": 3, "totalSize": 3}}', b'{"MediaContainer": {"size": 1, "Metadata": [{}]}}'],
+)
 def test_a_list_that_is_none_is_no_empty_list(plex: FakePlex, connected: Connected, sync: Sync, engine: Engine, body: bytes) -> None:
     server = connected(plex)
     sync(server)

@@ -45,9 +45,7 @@ def test_a_jellyfin_that_is_down_takes_nobodys_rows_away(make_client: MakeClient
     assert time.monotonic() - started < 5
 
 
-def test_no_key_and_no_other_servers_token_is_a_users(
-    tv: TestClient, attic: Attic, other_attic: Attic, admin_key: str, engine: Engine
-) -> None:
+def test_no_key_and_no_other_servers_token_is_a_users(tv: TestClient, attic: Attic, other_attic: Attic, admin_key: str) -> None:
     for sent in ({}, bearer(admin_key), headers(KEY), headers("0" * 32), headers(other_attic.tokens["admin"]), headers(admin_key)):
         for path in (
             "/api/recommendations",

@@ -49,6 +49,14 @@ class Attic:
         return {items[key].series_id or key for key, state in states.items() if fits(state)}
 
 
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 def headers(token: str) -> dict[str, str]:
     return {"Authorization": f'MediaBrowser Token="{token}"'}
 

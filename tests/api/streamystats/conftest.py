@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 from app.db import Engine
 from app.settings import Settings
 from tests.api.served import served
-from tests.api.streamystats.attic import Attic, furnished, small_library
+from tests.api.streamystats.attic import Attic, Clock, furnished, small_library
 from tests.api.streamystats.test_clients import Setting
 from tests.connect.fake_jellyfin.library import generated, guid
 from tests.connect.fake_jellyfin.server import FakeJellyfin, serving
@@ -50,3 +50,8 @@ def jellyfin() -> Iterator[FakeJellyfin]:
 def tv(client: TestClient) -> TestClient:
     """The service, asked without a key of its own, following no redirect."""
     return TestClient(client.app, raise_server_exceptions=False, follow_redirects=False)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()

@@ -31,12 +31,16 @@ def test_films_and_series_are_found_also_those_that_were_seen(tv: TestClient, at
         assert all(answer[other] == [] for other in IDS - {name})
 
 
-def test_both_kinds_are_found_where_none_is_named(tv: TestClient, attic: Attic) -> None:
+def test_both_kinds_are_found_where_none_is_named_and_else_that_one(tv: TestClient, attic: Attic) -> None:
     one = "1"
     for sought in ({}, {"type": "all"}, {"type": "media"}, {"type": "whatever"}):
         answer = ask(tv, attic, one, format="ids", limit=100, **sought)["data"]
         assert answer["movies"]
         assert answer["series"]
+    for sought, other in (("movies", "series"), ("series", "movies")):
+        answer = ask(tv, attic, one, format="ids", limit=100, type=sought)["data"]
+        assert answer[sought]
+        assert answer[other] == []
 
 
 @pytest.mark.parametrize("type", ["episodes", "actors", "directors", "writers", "people", "audio", "users", "watchlists", "sessions"])

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.commands.session import chosen_servers, command_engine, shown_progress
+from app.commands.session import chosen_servers, command_engine, read_secret, shown_progress
 from app.connect.jellyfin_client import JellyfinClient
 from app.connect.jellyfin_server import PLUGINS, Found, ServerInfo, look_around, read_info
 from app.db import Engine
@@ -44,7 +44,7 @@ def jellyfin(
 
     Example: palate connect jellyfin http://192.168.1.5:8096 --server home
     """
-    token = _read_token(token_file)
+    token = read_secret(token_file, "API key (Dashboard, API Keys)")
     with JellyfinClient(url, token) as client:
         info = read_info(client)
         print(f"{info.name}, Jellyfin {info.version}")
@@ -78,18 +78,6 @@ def sync(
         for name in connected if server is None else [server]:
             [chosen] = chosen_servers(engine, name)
             _sync(engine, chosen, secret_key(settings), "everything" if full else "news", forget or [])
-
-
-def _read_token(file: Path | None) -> str:
-    """Not an argument: those are seen by everybody on the machine, and kept in the shell's history."""
-    if file is None:
-        return str(typer.prompt("API key (Dashboard, API Keys)", hide_input=True))
-    if str(file) == "-":
-        return sys.stdin.readline()
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file} can't be read: {type(error).__name__}.") from None
 
 
 def _show(found: Found) -> None:

@@ -87,15 +87,15 @@ def lines(stream: IO[bytes]) -> Iterator[tuple[int, str] | Unread]:
     try:
         # A mark is two or three bytes, and every stream of ours can look ahead.
         encoding = _encoding(stream.peek(2)[:2])  # type: ignore[attr-defined]
-        text = io.TextIOWrapper(stream, encoding, errors="surrogateescape" if "8" in encoding else "replace", newline="\n")
-        while line := text.readline(MAX_LINE):
-            number += 1
-            if line.endswith("\n") or len(line) < MAX_LINE:
-                yield number, line.rstrip("\r\n")
-                continue
-            while (rest := text.readline(MAX_LINE)) and not rest.endswith("\n"):
-                pass
-            yield Unread(f"line {number}", f"longer than {MAX_LINE:,} letters")
+        with io.TextIOWrapper(stream, encoding, errors="surrogateescape" if "8" in encoding else "replace", newline="\n") as text:
+            while line := text.readline(MAX_LINE):
+                number += 1
+                if line.endswith("\n") or len(line) < MAX_LINE:
+                    yield number, line.rstrip("\r\n")
+                    continue
+                while (rest := text.readline(MAX_LINE)) and not rest.endswith("\n"):
+                    pass
+                yield Unread(f"line {number}", f"longer than {MAX_LINE:,} letters")
     except (*BROKEN, OSError):
         yield Unread(f"line {number + 1}", "the file breaks off here")
 

@@ -23,7 +23,7 @@ def read_jellystat(file: HistoryFile) -> Iterator[Told | Unread]:
     for _, table, row in _rows(file):
         n_tables += table.startswith("jf_")
         if table in (ITEMS, EPISODES) and isinstance(row, dict):
-            known[str(row.get("EpisodeId" if table == EPISODES else "Id"))] = row
+            known[plain_id(row.get("EpisodeId" if table == EPISODES else "Id")) or ""] = row
     if n_tables == 0:
         raise BadInput(f"{file.name} is no backup of Jellystat: it has none of its tables.")
     for place, table, row in _rows(file):
@@ -87,18 +87,20 @@ def _began(row: Row, at: datetime | None, seconds: int | None) -> datetime | Non
 
 
 def _wanted(row: Row, known: dict[str, Row]) -> Wanted:
-    item, part = words(row, "NowPlayingItemId"), words(row, "EpisodeId")
-    if item is None or plain_id(item) is None:
-        raise UnreadableError("NowPlayingItemId is no id of a Jellyfin")
+    item, part = plain_id(row.get("NowPlayingItemId")), plain_id(row.get("EpisodeId"))
+    if item is None or (part is None and row.get("EpisodeId")):
+        raise UnreadableError("names no id of a Jellyfin")
     title = known.get(item, {})
     if part is None:
         if title.get("Type", "Movie") != "Movie":
             raise UnreadableError("is neither a film nor an episode")
-        name = words(title, "Name") or words(row, "NowPlayingItemName")
-        return Wanted("movie", name, year(title, "ProductionYear"), own_id=plain_id(item), is_sure=True)
+        # Of what is no item of it, it does not say whether it was a film or a song: then the id alone is asked for.
+        name = words(title, "Name")
+        said = None if name else words(row, "NowPlayingItemName")
+        return Wanted("movie", name, year(title, "ProductionYear"), own_id=item, is_sure=True, part_name=said)
     episode = known.get(part, {})
     return Wanted(
-        "episode", words(title, "Name") or words(row, "SeriesName"), year(title, "ProductionYear"), own_id=plain_id(part), is_sure=True,
-        series_own_id=plain_id(item), season=whole(episode, "ParentIndexNumber"), episode=whole(episode, "IndexNumber"),
+        "episode", words(title, "Name") or words(row, "SeriesName"), year(title, "ProductionYear"), own_id=part, is_sure=True,
+        series_own_id=item, season=whole(episode, "ParentIndexNumber"), episode=whole(episode, "IndexNumber"),
         part_name=words(row, "NowPlayingItemName"),
     )  # fmt: skip

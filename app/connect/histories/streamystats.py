@@ -41,5 +41,6 @@ def _wanted(row: Row) -> Wanted:
         raise UnreadableError("itemId is no id of a Jellyfin")
     name, series = words(row, "itemName"), words(row, "seriesName")
     if series is None and row.get("seriesId") is None:
-        return Wanted("movie", name, own_id=item, is_sure=True)
+        # A film or a song: it does not say, so the id alone is asked for.
+        return Wanted("movie", None, own_id=item, is_sure=True, part_name=name)
     return Wanted("episode", series, own_id=item, is_sure=True, series_own_id=plain_id(row.get("seriesId")), part_name=name)

@@ -61,6 +61,14 @@ def test_what_the_media_server_told_of_the_same_sitting_counts_once(house: House
     assert len(house.state()["plays"]) == 2
 
 
+def test_a_pause_that_only_one_of_two_knows_makes_no_second_sitting(house: House, run: Run) -> None:
+    """Begun at eight and paused for five minutes: by its end and its length it began at five past."""
+    began = datetime.fromtimestamp(STARTED, UTC)
+    house.plays(play(ADA, HARBOUR, started_at=began.isoformat(), completed=True), source="jellyfin")
+    run([told(HARBOUR, began + timedelta(minutes=5), played_seconds=5400)], kind="jellystat")
+    assert house.engagement(ADA, HARBOUR)["n_plays"] == 1  # type: ignore[index]
+
+
 def test_another_sitting_counts_by_itself(house: House, run: Run) -> None:
     house.plays(play(ADA, HARBOUR, started_at=day(5)), source="jellyfin")
     run(read_rows([tautulli_film()]))

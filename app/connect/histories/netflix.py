@@ -105,7 +105,7 @@ def _day(date: str, order: Dates) -> datetime:
 def _meanings(title: str) -> Iterator[Wanted]:
     """A film, or an episode of a series, with or without its season between. Which it is, is what is found."""
     yield Wanted("movie", title)
-    parts = title.split(": ", MOST_PARTS - 1)
+    parts = [part for part in title.split(": ", MOST_PARTS - 1) if part]
     for cut in range(1, len(parts)):
         series = ": ".join(parts[:cut])
         yield Wanted("episode", series, part_name=": ".join(parts[cut:]))

@@ -1,6 +1,6 @@
 -- name: create_wanted
 CREATE TEMP TABLE IF NOT EXISTS wanted (
-    index int, kind text, name text, year int, own_id text COLLATE "C", is_sure boolean, series_own_id text COLLATE "C",
+    index int, kind text, name text, year int, own_id text, is_sure boolean, series_own_id text,
     tmdb text, imdb text, tvdb text, season int, episode int, part_name text, title_kind text
 ) ON COMMIT DELETE ROWS;
 

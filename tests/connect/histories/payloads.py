@@ -37,8 +37,8 @@ def tautulli(*rows: Any) -> dict[str, Any]:
 def jellystat_row(**more: Any) -> dict[str, Any]:
     """The time is when it ended."""
     return {
-        "Id": "9d0f", "IsPaused": False, "UserId": ADA, "UserName": "Ada", "NowPlayingItemId": HARBOUR, "NowPlayingItemName": "Salt Harbour",
-        "SeasonId": None, "SeriesName": None, "EpisodeId": None, "PlaybackDuration": "5400",
+        "Id": "9d0f", "IsPaused": False, "UserId": ADA, "UserName": "Ada", "NowPlayingItemId": HARBOUR,
+        "NowPlayingItemName": "Salt Harbour", "SeasonId": None, "SeriesName": None, "EpisodeId": None, "PlaybackDuration": "5400",
         "ActivityDateInserted": "2026-01-01T21:30:00.000Z", "PlayState": {"IsPaused": False}, "imported": False,
     } | more  # fmt: skip
 
@@ -100,6 +100,6 @@ NETFLIX = """Title,Date
 
 PLAYBACK_REPORTING = "\n".join("\t".join(row) for row in [
     ("2026-01-01 21:00:00.1234567", ADA, HARBOUR, "Movie", "Salt Harbour", "DirectPlay", "Web", "Couch", "5400"),
-    ("2026-01-02 21:00:00.1234567", ADA, "77" * 16, "Episode", "The Tin Orchard - s01e02 - Half: A Story", "DirectPlay", "Web", "Couch", "0"),
+    ("2026-01-02 21:00:00.1234567", ADA, "77" * 16, "Episode", "The Tin Orchard - s01e02 - Half: A Story", "Direct", "Web", "TV", "0"),
     ("2026-01-03 21:00:00.1234567", ADA, "78" * 16, "Audio", "A Song", "DirectPlay", "Web", "Couch", "180"),
 ])  # fmt: skip

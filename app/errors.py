@@ -216,6 +216,18 @@ class BadReason(PalateError):
     status, title = 422, "Malformed reason"
 
 
+class UnknownImport(PalateError):
+    """No import of this server has this id. `palate import list` shows them."""
+
+    status, title = 404, "Unknown import"
+
+
+class ImportUndone(PalateError):
+    """This import was taken back already."""
+
+    status, title = 409, "Import undone"
+
+
 class NothingToRollBack(PalateError):
     """No model is live here and none was before: fused scores serve."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from app.types import EntryKind
@@ -96,3 +97,35 @@ class IngestOutcome:
     updated: int
     unchanged: int
     rejected: Sequence[Rejection] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A film or an episode as a foreign history names it. `own_id`, `series_own_id`: the media server's own, where the history is of one;
+    `is_sure`: no other thing can have that id, else its name must agree. Provider ids, `name` and `year` are the film's or the series';
+    an episode has its numbers, or `part_name`, its name. `kind` series: the series as a whole."""
+
+    kind: EntryKind
+    name: str | None
+    year: int | None = None
+    own_id: str | None = None
+    is_sure: bool = False
+    series_own_id: str | None = None
+    tmdb: str | None = None
+    imdb: str | None = None
+    tvdb: str | None = None
+    season: int | None = None
+    episode: int | None = None
+    part_name: str | None = None
+
+
+Fault = Literal["unknown title", "ambiguous title", "unknown episode", "ambiguous episode"]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """`how`: "id", "provider id", "title and year" or "title", and then `entry`, the media server's own id; else `fault` says why not."""
+
+    how: str | None
+    entry: str | None
+    fault: Fault | None

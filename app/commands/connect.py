@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.commands.session import chosen_servers, command_engine, shown_progress
+from app.commands.session import chosen_servers, command_engine, read_secret, shown_progress
 from app.connect.jellyfin_server import PLUGINS
 from app.connect.media_server import Found, MediaServer, ServerInfo
 from app.connect.media_servers import open_media_server
@@ -41,7 +41,7 @@ def jellyfin(
 
     Example: palate connect jellyfin http://192.168.1.5:8096 --server home
     """
-    _connect("jellyfin", url, server, _read_token(token_file, "API key (Dashboard, API Keys)"))
+    _connect("jellyfin", url, server, read_secret(token_file, "API key (Dashboard, API Keys)"))
 
 
 @app.command()
@@ -54,7 +54,7 @@ def emby(
 
     Example: palate connect emby http://192.168.1.5:8096 --server home
     """
-    _connect("emby", url, server, _read_token(token_file, "API key (Dashboard, API Keys)"))
+    _connect("emby", url, server, read_secret(token_file, "API key (Dashboard, API Keys)"))
 
 
 @app.command()
@@ -67,7 +67,7 @@ def plex(
 
     Example: palate connect plex http://192.168.1.5:32400 --server home
     """
-    _connect("plex", url, server, _read_token(token_file, "X-Plex-Token of the server's owner"))
+    _connect("plex", url, server, read_secret(token_file, "X-Plex-Token of the server's owner"))
 
 
 def sync(
@@ -104,18 +104,6 @@ def _connect(kind: MediaServerKind, url: str, server: str, token: str) -> None:
             print(f"Connected as {known.external_id}.")
             _sync(engine, known, secret, "news", [])
     print(f"Next: palate embed --server {server} (a running Palate does it by itself).")
-
-
-def _read_token(file: Path | None, asked_for: str) -> str:
-    """Not an argument: those are seen by everybody on the machine, and kept in the shell's history."""
-    if file is None:
-        return str(typer.prompt(asked_for, hide_input=True))
-    if str(file) == "-":
-        return sys.stdin.readline()
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file} can't be read: {type(error).__name__}.") from None
 
 
 def _show(found: Found) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from app.commands import histories
 from app.commands.session import command_engine, shown_progress
 from app.connect.demo.household import SERVER_ID, read_demo
 from app.connect.importing import Import, run_import
@@ -16,6 +17,7 @@ from app.db.servers import find_server, put_server
 from app.types import Server
 
 app = typer.Typer(help="Bring in a library and what was watched.", no_args_is_help=True)
+histories.add_to(app)
 
 # Of the lines that could not be used; their number is told.
 MAX_REASONS = 20

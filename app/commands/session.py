@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
@@ -14,7 +15,7 @@ from app.db import DBAPIError, Engine
 from app.db.embedded import embedded_database
 from app.db.engine import check_database, working_engine
 from app.db.servers import find_server, list_servers
-from app.errors import NotReady, UnknownServer
+from app.errors import BadInput, NotReady, UnknownServer
 from app.logs import configure_logs
 from app.settings import Settings
 from app.types import Progress, Server
@@ -83,6 +84,18 @@ class _Lines:
         if tenth > self.shown:
             self.shown = tenth
             print(f"{self.label}: {done:,} of {total:,}", file=sys.stderr, flush=True)
+
+
+def read_secret(file: Path | None, prompt: str) -> str:
+    """Not an argument: those are seen by everybody on the machine, and kept in the shell's history."""
+    if file is None:
+        return str(typer.prompt(prompt, hide_input=True))
+    if str(file) == "-":
+        return sys.stdin.readline()
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{file} can't be read: {type(error).__name__}.") from None
 
 
 def write_json(file: Path | None, content: Any) -> None:

@@ -29,8 +29,8 @@ def ingest_items(connection: Connection, server_id: int, rows: Sequence[EntryRow
     server = {"server_id": server_id}
     connection.execute(statement("items", "lock_exclusive"), server)
     for table in ("staged_entries", "changed", "related", "moved", "title_identities"):
-        _empty_table(connection, "items", table)
-    _stage(connection, "staged_entries", map(_fields, latest.values()), len(latest))
+        empty_table(connection, "items", table)
+    stage(connection, "staged_entries", map(fields, latest.values()), len(latest))
     for name in ("name_libraries", "name_entries", "find_changed"):
         connection.execute(statement("items", name), server)
     counts = connection.execute(statement("items", "count_changed")).one()
@@ -50,7 +50,7 @@ def _remap_items(connection: Connection, server_id: int) -> None:
     for name in ("identify_titles", "name_items", "move_titles", "move_parts"):
         connection.execute(statement("items", name), server)
     connection.execute(text("ANALYZE moved"))
-    _empty_table(connection, "engagement", "touched")
+    empty_table(connection, "engagement", "touched")
     for name in ("describe_items", "drop_empty_items", "orphan_parts", "touch_engagement"):
         connection.execute(statement("items", name), server)
     roll_up_engagement(connection, server_id)
@@ -60,7 +60,7 @@ def _remap_items(connection: Connection, server_id: int) -> None:
 def delete_marked(connection: Connection, server_id: int, now: datetime) -> int:
     """Mark the entries of the `staged_ids` table as gone, and describe their items anew. Returns how many were there."""
     for table in ("changed", "moved"):
-        _empty_table(connection, "items", table)
+        empty_table(connection, "items", table)
     connection.execute(statement("missing", "delete_entries"), {"server_id": server_id, "now": now})
     counts = connection.execute(statement("items", "count_changed")).one()
     if counts.updated:
@@ -75,8 +75,8 @@ def ingest_users(connection: Connection, server_id: int, rows: Sequence[UserRow]
     server = {"server_id": server_id}
     position = {row.external_id: index for index, row in enumerate(rows)}
     connection.execute(statement("plays", "lock_shared"), server)
-    _empty_table(connection, "users", "staged_users")
-    _stage(connection, "staged_users", [(index, *_fields(rows[index])) for index in position.values()], len(position))
+    empty_table(connection, "users", "staged_users")
+    stage(connection, "staged_users", [(index, *fields(rows[index])) for index in position.values()], len(position))
     names = {"staged": "staged_users"}
     for name in ("name_users", "lock_users"):
         connection.execute(_formatted(name, names), server)
@@ -92,17 +92,23 @@ def ingest_users(connection: Connection, server_id: int, rows: Sequence[UserRow]
     return IngestOutcome(len(rows), counts.created, counts.updated, len(rows) - changed - len(rejected), rejected)
 
 
-def ingest_plays(connection: Connection, server_id: int, source: str, rows: Sequence[PlayRow]) -> IngestOutcome:
+def ingest_plays(
+    connection: Connection, server_id: int, source: str, rows: Sequence[PlayRow], import_id: int | None = None
+) -> IngestOutcome:
     """Store plays and roll them up. Rows of one `source_key` are one play, of which the most that was said stands.
 
-    Plays of users or items that are not known yet are kept, and count once these arrive.
+    Plays of users or items that are not known yet are kept, and count once these arrive. `import_id`: the import that brings them.
     """
-    return _ingest_evidence(connection, server_id, source, rows, staged="staged_plays", stored="plays", write="write_plays")
+    return _ingest_evidence(connection, server_id, source, rows, import_id, staged="staged_plays", stored="plays", write="write_plays")
 
 
-def ingest_signals(connection: Connection, server_id: int, source: str, rows: Sequence[SignalRow]) -> IngestOutcome:
-    """Store signals and roll them up. Of rows with one `source_key` the last stands."""
-    return _ingest_evidence(connection, server_id, source, rows, staged="staged_signals", stored="signals", write="write_signals")
+def ingest_signals(
+    connection: Connection, server_id: int, source: str, rows: Sequence[SignalRow], import_id: int | None = None
+) -> IngestOutcome:
+    """Store signals and roll them up. Of rows with one `source_key` the last stands. `import_id`: the import that brings them."""
+    return _ingest_evidence(
+        connection, server_id, source, rows, import_id, staged="staged_signals", stored="signals", write="write_signals"
+    )
 
 
 def _ingest_evidence(
@@ -110,6 +116,7 @@ def _ingest_evidence(
     server_id: int,
     source: str,
     rows: Sequence[PlayRow | SignalRow],
+    import_id: int | None,
     *,
     staged: str,
     stored: str,
@@ -119,14 +126,17 @@ def _ingest_evidence(
     names = {"staged": staged, "stored": stored}
     standing, rejected = _settle_repeats(rows, keep_all=stored == "plays")
     connection.execute(statement("plays", "lock_shared"), server)
-    _empty_table(connection, "plays", staged)
-    _empty_table(connection, "engagement", "touched")
-    _stage(connection, staged, [(index, *_fields(rows[index])) for index in standing], len(standing))
+    empty_table(connection, "plays", staged)
+    empty_table(connection, "engagement", "touched")
+    stage(connection, staged, [(index, *fields(rows[index])) for index in standing], len(standing))
     for name in ("name_users", "name_entries", "lock_users"):
         connection.execute(_formatted(name, names), server)
     rejected += _rejections(connection, "refuse_erased", ERASED, server, names)
     rejected += _rejections(connection, "refuse_taken", TAKEN, server | {"source": source}, names)
-    counts = connection.execute(statement("plays", write), server | {"source": source}).one()
+    came = server | {"source": source, "import_ids": None if import_id is None else [import_id]}
+    counts = connection.execute(statement("plays", write), came).one()
+    if import_id is not None:
+        connection.execute(_formatted("add_import", names), came)
     roll_up_engagement(connection, server_id)
     changed = counts.created + counts.updated
     rejected.sort(key=lambda rejection: rejection.index)
@@ -155,18 +165,18 @@ def _settle_repeats(rows: Sequence[PlayRow | SignalRow], *, keep_all: bool) -> t
     return (standing if keep_all else list(last.values())), rejected
 
 
-def _empty_table(connection: Connection, file: str, table: str) -> None:
+def empty_table(connection: Connection, file: str, table: str) -> None:
     connection.execute(statement(file, f"create_{table}"))
     connection.execute(text(f"DELETE FROM {table}"))  # a second call in one transaction finds the first one's rows
 
 
 def stage_texts(connection: Connection, file: str, table: str, values: Collection[str]) -> None:
     """Fill a table of one column."""
-    _empty_table(connection, file, table)
-    _stage(connection, table, ([value] for value in values), len(values))
+    empty_table(connection, file, table)
+    stage(connection, table, ([value] for value in values), len(values))
 
 
-def _stage(connection: Connection, table: str, rows: Iterable[Sequence[Any]], n_rows: int) -> None:
+def stage(connection: Connection, table: str, rows: Iterable[Sequence[Any]], n_rows: int) -> None:
     driver: Any = connection.connection.driver_connection
     try:
         with driver.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN") as copy:
@@ -189,5 +199,5 @@ def _formatted(name: str, names: dict[str, str]) -> Any:
     return text(statement("plays", name).text.format(**names))
 
 
-def _fields(row: Any) -> tuple[Any, ...]:
+def fields(row: Any) -> tuple[Any, ...]:
     return tuple(getattr(row, name) for name in row.__slots__)

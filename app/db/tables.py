@@ -70,6 +70,10 @@ def _flag(name: str) -> Column[bool]:
     return Column(name, Boolean, nullable=False, server_default=text("false"))
 
 
+def _brought_by() -> Column[list[int]]:
+    return Column("import_ids", ARRAY(BigInteger), comment="the imports that brought it; NULL: it came otherwise")
+
+
 def _count(name: str) -> Column[int]:
     return Column(name, Integer, nullable=False, server_default=text("0"))
 
@@ -298,6 +302,7 @@ plays = Table(
     Column("is_completed", Boolean),
     Column("recommendation_id", Uuid),
     _now("received_at"),
+    _brought_by(),
     PrimaryKeyConstraint("server_id", "source", "source_key"),
 )
 Index("plays_user_id_entry_id_idx", plays.c.server_id, plays.c.user_id, plays.c.entry_id)
@@ -317,10 +322,30 @@ signals = Table(
     Column("signal_order", BigInteger),
     Column("recommendation_id", Uuid),
     _now("received_at"),
+    _brought_by(),
     PrimaryKeyConstraint("server_id", "source", "source_key"),
 )
 Index("signals_user_id_entry_id_idx", signals.c.server_id, signals.c.user_id, signals.c.entry_id)
 Index("signals_entry_id_idx", signals.c.server_id, signals.c.entry_id)
+
+imports = Table(
+    "imports",
+    metadata,
+    _server(),
+    _id(),
+    Column("kind", Text, nullable=False),
+    Column("file_name", Text, nullable=False, comment="without its folder, or the address that was read"),
+    Column("digest", LargeBinary, nullable=False, comment="sha256 of the file and of who was taken for whom"),
+    Column("counts", JSONB, nullable=False, server_default=text("'{}'"), comment="what became of its lines when it was last read"),
+    Column("begun_at", DateTime(timezone=True), nullable=False),
+    Column("ended_at", DateTime(timezone=True), comment="NULL: broken off"),
+    Column("undone_at", DateTime(timezone=True), comment="when it was taken back"),
+    PrimaryKeyConstraint("server_id", "id"),
+)
+Index(
+    "imports_standing_idx", imports.c.server_id, imports.c.kind, imports.c.digest, unique=True,
+    postgresql_where=imports.c.undone_at.is_(None),
+)  # fmt: skip
 
 engagement = Table(
     "engagement",

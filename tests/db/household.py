@@ -17,7 +17,7 @@ Body = dict[str, Any]
 DAY_ONE = datetime(2026, 1, 1, 20, tzinfo=UTC)
 TABLES = ("libraries", "users", "user_libraries", "items", "entries", "plays", "signals", "engagement")
 # Ours, or when and how often it was told.
-VOLATILE = {"id", "server_id", "received_at", "engagement_version"}
+VOLATILE = {"id", "server_id", "received_at", "engagement_version", "import_ids"}
 
 
 def film(item_id: str, name: str | None = None, **more: Any) -> Body:

@@ -62,12 +62,14 @@ standing AS (
               ELSE play_order IS NOT NULL AND NOT is_unordered AND play_order > unwatched_order
           END
 ),
--- Plays of one entry that overlap in time are one sitting, whichever doors told of it. One whose length nobody told is taken to last a
--- minute here: a media server's own record of a sitting and its webhook's begin a moment apart.
+-- Plays of one entry that overlap in time are one sitting, whichever doors told of it. One whose length nobody told is taken to last as long
+-- here as what was seen of it, and a minute at least: a media server's own record and its webhook's begin a moment apart, and who tells of a
+-- sitting's end and length (Jellystat) has it begin later by its pauses.
 overlapping AS (
     SELECT *,
            started_at + make_interval(secs => coalesce(played_seconds, 0)) AS ended_at,
-           max(started_at + make_interval(secs => coalesce(played_seconds, 60))) OVER (
+           max(started_at + make_interval(secs => coalesce(played_seconds, greatest(
+               60, runtime_seconds * CASE WHEN is_completed THEN 1 ELSE percent / 100 END)))) OVER (
                PARTITION BY user_id, entry_id, what ORDER BY started_at NULLS LAST, source, source_key
                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
            ) AS busy_until

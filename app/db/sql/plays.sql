@@ -57,9 +57,10 @@ RETURNING s.index;
 -- A play may grow while it lasts, and its news may overtake each other: the most that was said stands.
 WITH written AS (
     INSERT INTO plays AS p (server_id, source, source_key, user_id, entry_id, started_at, play_order, played_seconds,
-                            percent, is_completed, recommendation_id)
+                            percent, is_completed, recommendation_id, import_ids)
     SELECT :server_id, :source, s.source_key, min(u.id), min(e.id), min(s.started_at), min(s.play_order), max(s.played_seconds),
-           max(s.percent), bool_or(s.is_completed), min(s.recommendation_id::text)::uuid
+           max(s.percent), bool_or(s.is_completed), min(s.recommendation_id::text)::uuid,
+           CAST(:import_ids AS bigint[])
     FROM staged_plays s
     JOIN users u ON u.server_id = :server_id AND u.external_id = s.user_external_id
     JOIN entries e ON e.server_id = :server_id AND e.external_id = s.entry_external_id
@@ -91,10 +92,10 @@ SELECT count(*) FILTER (WHERE is_new) AS created, count(*) FILTER (WHERE NOT is_
 
 -- name: write_signals
 WITH written AS (
-    INSERT INTO signals AS g (server_id, source, source_key, user_id, entry_id, kind, value, at, signal_order, recommendation_id, received_at)
+    INSERT INTO signals AS g (server_id, source, source_key, user_id, entry_id, kind, value, at, signal_order, recommendation_id, received_at, import_ids)
     SELECT :server_id, :source, s.source_key, u.id, e.id, s.kind, s.value, s.at, s.signal_order, s.recommendation_id,
            -- Within a call, what stands later came later.
-           now() + make_interval(secs => s.index / 1e6)
+           now() + make_interval(secs => s.index / 1e6), CAST(:import_ids AS bigint[])
     FROM staged_signals s
     JOIN users u ON u.server_id = :server_id AND u.external_id = s.user_external_id
     JOIN entries e ON e.server_id = :server_id AND e.external_id = s.entry_external_id
@@ -114,3 +115,11 @@ touching AS (
     WHERE e.item_id IS NOT NULL AND w.kind NOT IN ('shown', 'clicked')
 )
 SELECT count(*) FILTER (WHERE is_new) AS created, count(*) FILTER (WHERE NOT is_new) AS updated FROM written;
+
+-- name: add_import
+-- What came before by other imports came by this one too. What came otherwise stays when imports are taken back.
+UPDATE {stored} p
+SET import_ids = p.import_ids || CAST(:import_ids AS bigint[])
+FROM {staged} s
+WHERE p.server_id = :server_id AND p.source = :source AND p.source_key = s.source_key
+  AND p.import_ids IS NOT NULL AND NOT p.import_ids @> CAST(:import_ids AS bigint[]);

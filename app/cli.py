@@ -4,7 +4,24 @@ import sys
 
 import typer
 
-from app.commands import backup, bench, connect, doctor, erase, evaluate, imports, jobs, keys, learn, models, packs, service, spaces, work
+from app.commands import (
+    backup,
+    bench,
+    connect,
+    doctor,
+    erase,
+    evaluate,
+    imports,
+    jobs,
+    keys,
+    learn,
+    models,
+    packs,
+    publish,
+    service,
+    spaces,
+    work,
+)
 from app.errors import PalateError
 
 app = typer.Typer(
@@ -17,6 +34,7 @@ erase.add_to(app)
 work.add_to(app)
 learn.add_to(app)
 connect.add_to(app)
+publish.add_to(app)
 app.add_typer(connect.app, name="connect")
 app.add_typer(keys.app, name="keys")
 app.add_typer(imports.app, name="import")

@@ -4,7 +4,7 @@ Everything is written as it comes, in transactions of a page, and told again it 
 in the same rows. How far it came is written last.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -13,14 +13,12 @@ import structlog
 
 from app.connect.jellyfin_client import JellyfinClient
 from app.connect.jellyfin_items import TITLES, count_items, read_libraries
-from app.connect.jellyfin_server import read_info
 from app.connect.jellyfin_users import read_users
 from app.db import Engine
-from app.db.connections import StoredConnection, find_connection, write_synced
+from app.db.connections import StoredConnection, write_synced
 from app.db.locks import only_one
-from app.errors import MediaServerRefused, NotConnected
-from app.secrets import decrypted
 from app.types import Progress, Server
+from jobs.connected import Connect, connected
 from jobs.sync_content import Changes, sync_content
 from jobs.sync_missing import Missing, sync_missing
 from jobs.sync_tally import Tally
@@ -28,7 +26,6 @@ from jobs.sync_users import sync_users
 
 log = structlog.get_logger()
 
-Connect = Callable[[str, str], JellyfinClient]
 # news: what changed since the last sync, and once a night everything that a change does not tell of; everything: as at the first time.
 Depth = Literal["news", "everything"]
 
@@ -65,20 +62,14 @@ def sync_library(
 
     Raises NotConnected, AlreadyRunning, SecretKeyChanged, BadInput, and what `JellyfinClient.get` raises; nothing is deleted then.
     """
-    with only_one(engine, f"sync {server.id}"):
-        with engine.begin() as connection:
-            stored = find_connection(connection, server.id)
-        if stored is None:
-            raise NotConnected
-        with connect(stored.url, decrypted(stored.token, secret)) as client:
-            return _sync(engine, server, client, stored, now, Tally(progress), depth, forget)
+    with only_one(engine, f"sync {server.id}"), connected(engine, server, secret, connect) as (client, stored):
+        return _sync(engine, server, client, stored, now, Tally(progress), depth, forget)
 
 
 def _sync(
     engine: Engine, server: Server, client: JellyfinClient, stored: StoredConnection, now: datetime, tally: Tally, depth: Depth,
     forget: Collection[str],
 ) -> Synced:  # fmt: skip
-    _check_who_answers(client, stored)
     since = (client.answered_at or now) - OVERLAP
     is_whole = depth == "everything" or stored.synced_until is None
     is_nightly = is_whole or bool(forget) or stored.swept_at is None or now - stored.swept_at >= SWEEP_AFTER
@@ -100,9 +91,3 @@ def _sync(
         "synced", server=server.external_id, n_items=synced.items.n_changed, n_plays=synced.plays.n_changed, n_deleted=synced.n_deleted
     )
     return synced
-
-
-def _check_who_answers(client: JellyfinClient, stored: StoredConnection) -> None:
-    """Also that somebody does, and takes the token. Titles of another server would be those that this one lost."""
-    if read_info(client).id != stored.media_server_id:
-        raise MediaServerRefused(f"Another Jellyfin answers at {client.url} than the one that was connected. Run `palate connect` again.")

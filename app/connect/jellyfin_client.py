@@ -7,7 +7,7 @@ import email.utils
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 import httpx
@@ -59,7 +59,7 @@ class JellyfinClient:
         """
         for pause in (*self._pauses, None):
             try:
-                return self._get_once(path, parameters or {})
+                return _read_json(self.url + path, self._once("GET", path, parameters or {}))
             except (MediaServerDown, MediaServerSlow, MediaServerUnclear) as error:
                 # An answer that breaks off in the middle is a server that goes down. What was too long is asked for in smaller pieces.
                 limit = (parameters or {}).get("limit")
@@ -86,7 +86,7 @@ class JellyfinClient:
                     raise
                 self.page = max(limit // 2, SMALLEST_PAGE)
                 continue
-            items = _items_of(answer)
+            items = items_of(answer)
             if total is None:
                 total = _total_of(answer, len(items))
             yield Page(items, total)
@@ -95,7 +95,7 @@ class JellyfinClient:
     def count(self, path: str, parameters: Parameters) -> int:
         """How long a list is. Raises as `get`."""
         answer = self.get(path, {**parameters, "startIndex": 0, "limit": 1, "enableTotalRecordCount": True})
-        return _total_of(answer, len(_items_of(answer)))
+        return _total_of(answer, len(items_of(answer)))
 
     def by_id(self, ids: Sequence[str], parameters: Parameters) -> Iterator[list[Any]]:
         """Those of these items that the server still has, some at a time."""
@@ -103,12 +103,21 @@ class JellyfinClient:
             some = set(ids[first : first + MAX_IDS])
             answer = self.get("/Items", {**parameters, "ids": sorted(some), "recursive": True})
             # Ids that it can't read it drops, and without any it answers all there is.
-            yield [item for item in _items_of(answer) if isinstance(item, dict) and plain_id(item.get("Id")) in some]
+            yield [item for item in items_of(answer) if isinstance(item, dict) and plain_id(item.get("Id")) in some]
 
-    def _get_once(self, path: str, parameters: Parameters) -> Any:
+    def change(self, method: Literal["POST", "DELETE"], path: str, parameters: Parameters | None = None, body: Any = None) -> Any:
+        """Have the server change something. What it answers, read from JSON; None where it answers nothing.
+
+        Sent once: after an error nobody knows whether it was done, and done twice it may be another thing. Raises as `get`, at once.
+        """
+        answer = self._once(method, path, parameters or {}, body)
+        return _read_json(self.url + path, answer) if answer.content else None
+
+    def _once(self, method: str, path: str, parameters: Parameters, body: Any = None) -> httpx.Response:
         self.n_requests += 1
+        asked = {name: _as_text(value) for name, value in parameters.items()}
         try:
-            answer = self._http.get(self.url + path, params={name: _as_text(value) for name, value in parameters.items()})
+            answer = self._http.request(method, self.url + path, params=asked, json=body)
         except httpx.TimeoutException:
             raise MediaServerSlow from None
         except httpx.RequestError as error:
@@ -117,10 +126,7 @@ class JellyfinClient:
             ) from None
         _check_status(self.url, path, answer)
         self.answered_at = _date_of(answer)
-        try:
-            return orjson.loads(answer.content)
-        except ValueError:
-            raise MediaServerUnclear(f"{self.url}{path} answers what is no JSON. Is this the address of a Jellyfin?") from None
+        return answer
 
 
 class Page:
@@ -165,12 +171,19 @@ def _check_status(url: str, path: str, answer: httpx.Response) -> None:
     if status == 401:
         raise MediaServerRefused
     if status == 403:
-        raise MediaServerRefused(f"The token may not read {path} on {url}. It must be an API key, or the token of an administrator.")
+        raise MediaServerRefused(f"The token may not ask for {path} on {url}. It must be an API key, or the token of an administrator.")
     if answer.is_redirect:
         raise MediaServerRefused(f"{url} sends elsewhere ({status}). Give the address that it sends to, if that is your Jellyfin.")
     if status >= 500 or status == 429:
         raise MediaServerDown(f"{url}{path} answers {status}. Its log says why.")
     raise MediaServerRefused(f"{url}{path} answers {status}. Is this the address of a Jellyfin 10.11 or 12?")
+
+
+def _read_json(address: str, answer: httpx.Response) -> Any:
+    try:
+        return orjson.loads(answer.content)
+    except ValueError:
+        raise MediaServerUnclear(f"{address} answers what is no JSON. Is this the address of a Jellyfin?") from None
 
 
 def _date_of(answer: httpx.Response) -> datetime | None:
@@ -180,7 +193,7 @@ def _date_of(answer: httpx.Response) -> datetime | None:
         return None
 
 
-def _items_of(answer: Any) -> list[Any]:
+def items_of(answer: Any) -> list[Any]:
     items = answer.get("Items") if isinstance(answer, dict) else None
     if not isinstance(items, list):
         raise MediaServerUnclear("The media server answers a list without items.")

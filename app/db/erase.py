@@ -22,6 +22,7 @@ class Erased:
     slates: int
     user_libraries: int
     jobs: int
+    playlists: int
 
 
 def erase_user(connection: Connection, server_id: int, user: str, now: datetime) -> Erased:

@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 
 from app.db import Connection, Engine, spaces
+from app.db.playlists import intend_playlist
 from app.db.queue import ask_for
 from app.db.slates import ServedSlate, write_slates
 from app.db.tables import metadata
@@ -44,6 +45,7 @@ def serve_and_compute(engine: Engine, server: Server, now: datetime) -> None:
         write_slates(connection, [served(connection, server, name) for name in ("ada", "bo")])
         for name in ("ada", "bo"):
             ask_for(connection, "refresh-tastes", server, name, now)
+            intend_playlist(connection, server.id, id_of(connection, server, name), "For you", [], [])
     refresh_tastes(engine, server.id, now, unseen)
 
 

@@ -81,6 +81,7 @@ tastes AS (DELETE FROM tastes WHERE server_id = :server_id AND user_id = :user_i
 slates AS (DELETE FROM slates WHERE server_id = :server_id AND user_id = :user_id RETURNING 1),
 user_libraries AS (DELETE FROM user_libraries WHERE server_id = :server_id AND user_id = :user_id RETURNING 1),
 jobs AS (DELETE FROM jobs WHERE server_id = :server_id AND user_id = :user_id RETURNING 1),
+playlists AS (DELETE FROM playlists WHERE server_id = :server_id AND user_id = :user_id RETURNING 1),
 -- Its id alone stays, so that the next sync is refused.
 tombstone AS (
     UPDATE users
@@ -91,7 +92,7 @@ tombstone AS (
 SELECT (SELECT count(*) FROM plays) AS plays, (SELECT count(*) FROM signals) AS signals,
        (SELECT count(*) FROM engagement) AS engagement, (SELECT count(*) FROM tastes) AS tastes,
        (SELECT count(*) FROM slates) AS slates, (SELECT count(*) FROM user_libraries) AS user_libraries,
-       (SELECT count(*) FROM jobs) AS jobs;
+       (SELECT count(*) FROM jobs) AS jobs, (SELECT count(*) FROM playlists) AS playlists;
 
 -- name: state_of_people
 -- Rises with each change of anybody's engagement; and who may no longer be learned from.

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from app.cli import app
 from app.db import Engine
-from app.errors import BadInput, MediaServerRefused, NotConnected, UnknownServer
+from app.errors import BadInput, MediaServerRefused, NotConnected, PalateError, UnknownServer
 from tests.connect.fake_jellyfin.library import FakeLibrary, generated, guid
 from tests.connect.fake_jellyfin.server import KEY, FakeJellyfin
 
@@ -109,3 +109,25 @@ def test_a_server_that_was_never_connected_says_how(palate: Palate, server: obje
     done = palate("sync", "--server", server.external_id)  # type: ignore[attr-defined]
     assert isinstance(done.exception, NotConnected)
     assert "palate connect" in str(done.exception)
+
+
+def test_playlists_are_shown_made_and_taken_back_in_a_command_each(
+    palate: Palate, make_jellyfin: MakeJellyfin, library: FakeLibrary, token: Path
+) -> None:
+    fake = make_jellyfin(library)
+    palate("connect", "jellyfin", fake.url, "--server", "listed", "--token-file", token)
+    fake.asked.clear()
+    shown = palate("publish", "--server", "listed", "--dry-run")
+    assert (shown.exit_code, fake.asked) == (0, []), (shown.output, shown.exception)
+    assert "For you" in shown.output
+    assert "make" in shown.output
+    made = palate("publish", "--server", "listed", "--name", "Tonight", "--limit", 1)
+    assert "2 playlists made, 0 changed, 0 as they were" in made.output
+    assert [(one.name, len(one.item_ids)) for one in fake.playlists.all.values()] == [("Tonight", 1)] * 2
+    shown = palate("publish", "--server", "listed", "--remove", "--dry-run")
+    assert shown.output.count("Tonight") == 2
+    removed = palate("publish", "--server", "listed", "--remove")
+    assert ("2 playlists deleted" in removed.output, fake.playlists.all) == (True, {})
+    assert KEY not in shown.output + made.output + removed.output
+    for arguments in (("--user", "User 1"), ("--server", "listed", "--user", "nobody")):
+        assert isinstance(palate("publish", *arguments).exception, PalateError)

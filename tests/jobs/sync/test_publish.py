@@ -1,0 +1,256 @@
+"""A private playlist for each user: right, kept up to date, made once, and nothing touched that is somebody else's."""
+
+import contextlib
+import copy
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from app.db import Engine
+from app.errors import MediaServerRefused, NotConnected, PalateError, UnknownUser
+from app.types import Server, unseen
+from jobs.playlist_plan import Wish
+from jobs.publish import Published, Removed, publish, remove
+from tests.conftest import SECRET_KEY
+from tests.connect.fake_jellyfin.library import FakeUser, generated, guid
+from tests.connect.fake_jellyfin.playlists import FakePlaylist
+from tests.connect.fake_jellyfin.server import FakeJellyfin
+from tests.jobs.sync.conftest import Sync, hasty
+
+# Where the versions do not differ.
+of_12 = pytest.mark.parametrize("major", [12])
+
+
+class Home:
+    """A Jellyfin of 6 films and a series of 3 episodes for three people, the last of them a child, and the server that reads it."""
+
+    def __init__(self, fake: FakeJellyfin, server: Server, sync: Sync, engine: Engine, client: TestClient) -> None:
+        self.fake, self.server, self._sync, self._engine, self._client = fake, server, sync, engine, client
+        self.users = list(fake.library.users.values())
+        self.mine = self.users[0].id
+        sync(server)
+
+    def publish(self, **wish: Any) -> Published:
+        return publish(self._engine, self.server, SECRET_KEY, Wish(**wish), datetime.now(UTC), unseen, connect=hasty)
+
+    def remove(self, only: str | None = None) -> Removed:
+        return remove(self._engine, self.server, SECRET_KEY, only, unseen, connect=hasty)
+
+    def watch(self, item_id: str) -> None:
+        self.fake.library.watch(self.mine, item_id, datetime.now(UTC))
+        self._sync(self.server)
+
+    def list_of(self, user: FakeUser) -> FakePlaylist:
+        [found] = self.fake.playlists.of(user.id)
+        return found
+
+    def wanted(self, user: FakeUser, limit: int = 20) -> list[str]:
+        """As the API recommends, and of the series what comes first."""
+        asked = {"server_id": self.server.external_id, "user_id": user.id, "limit": limit}
+        items = self._client.get("/recommendations", params=asked).json()["items"]
+        return [one["item_id"] if one["type"] == "movie" else guid(f"{one['item_id']} 0") for one in items]
+
+    def n_writes(self) -> int:
+        return sum(one.method != "GET" for one in self.fake.asked)
+
+
+@pytest.fixture
+def home(
+    make_jellyfin: Callable[..., FakeJellyfin], major: int, connected: Callable[[FakeJellyfin], Server], sync: Sync, engine: Engine,
+    client: TestClient,
+) -> Home:  # fmt: skip
+    fake = make_jellyfin(generated(6, 1, 3, 3, 0), major)
+    return Home(fake, connected(fake), sync, engine, client)
+
+
+def test_each_user_gets_what_they_are_recommended_in_that_order_and_nobody_else_sees_it(home: Home) -> None:
+    assert (home.publish().n_made, len(home.fake.playlists.all)) == (3, 3)
+    for user in home.users:
+        made = home.list_of(user)
+        assert made.item_ids == home.wanted(user)
+        assert (made.name, made.is_public, made.media_type) == ("For you", False, "Video")
+        assert not set(made.item_ids) & user.hidden
+    assert guid(f"{guid('Series 0')} 0") in home.list_of(home.users[0]).item_ids
+
+
+def test_what_has_not_changed_takes_no_request_and_what_has_is_put_in_its_place(home: Home) -> None:
+    home.publish()
+    n_before = len(home.fake.asked)
+    assert (home.publish().n_unchanged, len(home.fake.asked)) == (3, n_before)
+    watched = next(one for one in home.list_of(home.users[0]).item_ids if home.fake.library.items[one].type == "Movie")
+    home.watch(watched)
+    others = [copy.deepcopy(home.list_of(user)) for user in home.users[1:]]
+    done = home.publish()
+    assert done.n_changed >= 1
+    assert watched not in home.list_of(home.users[0]).item_ids
+    assert [home.list_of(user).item_ids for user in home.users] == [home.wanted(user) for user in home.users]
+    assert [home.list_of(user).id for user in home.users[1:]] == [other.id for other in others]
+
+
+@of_12
+def test_the_next_episode_follows_what_was_watched(home: Home) -> None:
+    home.server.settings["in_progress"] = "open"
+    home.publish()
+    series = guid("Series 0")
+    home.watch(guid(f"{series} 0"))
+    home.publish()
+    held = home.list_of(home.users[0]).item_ids
+    assert guid(f"{series} 1") in held
+    assert guid(f"{series} 0") not in held
+
+
+def test_what_somebody_puts_into_theirs_stays_there(home: Home) -> None:
+    home.publish(n_items=2)
+    made = home.list_of(home.users[0])
+    own = next(key for key, item in home.fake.library.items.items() if item.type == "Episode" and key not in home.wanted(home.users[0]))
+    home.fake.playlists.add(made, [own])
+    home.publish(n_items=3)
+    assert made.item_ids == [own, *home.wanted(home.users[0], 3)]
+    done = home.remove()
+    assert (done.n_deleted, done.kept, made.item_ids) == (2, [home.users[0].name], [own])
+
+
+@of_12
+def test_playlists_of_others_are_never_touched(home: Home) -> None:
+    lists = home.fake.playlists
+    before = [
+        lists.make(home.mine, "For you"), lists.make(home.mine, "Mine"), lists.make(home.users[1].id, "For you", is_public=True),
+        lists.make(home.users[2].id, "For you"),
+    ]  # fmt: skip
+    for one in before:
+        lists.add(one, [guid("Movie 0")])
+    before.append(lists.make(home.mine, "For you"))
+    kept = copy.deepcopy(before)
+    home.publish()
+    home.watch(guid("Movie 1"))
+    home.publish()
+    assert len(lists.all) == len(before) + 3
+    assert home.remove().n_deleted == 3
+    assert list(lists.all.values()) == kept
+    assert not set(lists.deleted) & {one.id for one in kept}
+
+
+@pytest.mark.parametrize(("major", "fault"), [(10, "dies"), (12, "truncated")])
+def test_killed_at_any_request_and_started_again_each_has_one_playlist(home: Home, fault: str) -> None:
+    """Truncated: it did what it was asked, and the answer was lost."""
+    own = home.fake.playlists.make(home.mine, "For you")
+    n_requests, before = 999, 0
+    while before < n_requests:
+        start = len(home.fake.asked)
+        if fault == "dies":
+            home.fake.dies_at = start + before
+        else:
+            home.fake.faults = {start + before: "truncated"}
+        try:
+            home.publish(only=home.mine)
+            n_requests = len(home.fake.asked) - start
+        except PalateError:
+            pass
+        home.fake.dies_at, home.fake.faults = None, {}
+        home.publish(only=home.mine)
+        [made] = [one for one in home.fake.playlists.of(home.mine) if one is not own]
+        assert made.item_ids == home.wanted(home.users[0])
+        assert home.remove().n_deleted == 1
+        before += 1
+    assert n_requests == 5
+    assert home.fake.playlists.of(home.mine) == [own]
+    assert own.item_ids == []
+
+
+@pytest.mark.parametrize(("major", "fault"), [(10, "dies"), (12, "truncated")])
+def test_killed_at_any_request_of_a_change_it_ends_in_what_is_recommended(home: Home, fault: str) -> None:
+    for number in range(6):
+        home.publish(only=home.mine, n_items=2 + number % 2)
+        start = len(home.fake.asked) + number
+        if fault == "dies":
+            home.fake.dies_at = start
+        else:
+            home.fake.faults = {start: "truncated"}
+        n_items = 4 + number % 2
+        with contextlib.suppress(PalateError):
+            home.publish(only=home.mine, n_items=n_items)
+        home.fake.dies_at, home.fake.faults = None, {}
+        home.publish(only=home.mine, n_items=n_items)
+        assert home.list_of(home.users[0]).item_ids == home.wanted(home.users[0], n_items)
+
+
+@of_12
+def test_killed_before_its_id_was_written_it_is_taken_back_too(home: Home) -> None:
+    made_at = len(home.fake.asked) + 3
+    home.fake.faults = {made_at: "truncated"}
+    with pytest.raises(PalateError):
+        home.publish(only=home.mine)
+    assert home.fake.asked[made_at].method == "POST"
+    assert len(home.fake.playlists.all) == 1
+    assert (home.remove().n_deleted, home.fake.playlists.all) == (1, {})
+
+
+def deleted_renamed_and_made_anew(home: Home) -> list[FakePlaylist]:
+    """What each of the three does with theirs. Returns what there is then."""
+    lists, (first, second, third) = home.fake.playlists, map(home.list_of, home.users)
+    del lists.all[first.id], lists.all[third.id]
+    second.name = "Sunday"
+    own = lists.make(home.users[2].id, "For you")
+    # The name of the first one's folder is free again, and in another home it would be the third's.
+    lists.all[third.id] = lists.all.pop(own.id)
+    own.id = third.id
+    lists.add(own, [guid(f"{guid('Series 0')} 2")])
+    return copy.deepcopy([*lists.all.values()])
+
+
+@of_12
+def test_who_lets_theirs_go_gets_another_one_only_when_asked(home: Home) -> None:
+    home.publish(n_items=2)
+    before = deleted_renamed_and_made_anew(home)
+    for limit in (3, 4):
+        done = home.publish(n_items=limit)
+        assert (sorted(done.let_go), done.n_made) == ([user.name for user in home.users], 0)
+    assert home.remove() == Removed()
+    assert list(home.fake.playlists.all.values()) == before
+    assert home.publish(only=home.users[0].name, n_items=2).n_made == 1
+    assert home.list_of(home.users[0]).item_ids == home.wanted(home.users[0], 2)
+    assert home.remove().n_deleted == 1
+    assert list(home.fake.playlists.all.values()) == before
+
+
+@of_12
+def test_what_is_no_longer_ours_is_not_deleted(home: Home) -> None:
+    home.publish(n_items=2)
+    before = deleted_renamed_and_made_anew(home)
+    done = home.remove()
+    assert (done.n_deleted, done.n_gone, home.fake.playlists.deleted) == (0, 3, [])
+    assert list(home.fake.playlists.all.values()) == before
+
+
+@of_12
+def test_an_id_that_became_a_film_is_never_deleted(home: Home) -> None:
+    home.publish()
+    theirs = home.list_of(home.users[0])
+    del home.fake.playlists.all[theirs.id]
+    home.fake.library.items[theirs.id] = home.fake.library.items[guid("Movie 0")]
+    home.remove()
+    assert theirs.id in home.fake.library.items
+    assert theirs.id not in home.fake.playlists.deleted
+
+
+@of_12
+def test_where_it_cannot_be_published_it_is_said_and_nothing_is_written(home: Home, server: Server, engine: Engine) -> None:
+    with pytest.raises(UnknownUser, match="nobody"):
+        home.publish(only="nobody")
+    for name in ("", " ", "two\nlines", "x" * 101):
+        with pytest.raises(PalateError, match="100 characters"):
+            home.publish(name=name)
+    with pytest.raises(NotConnected):
+        remove(engine, Server(server.id, server.external_id, "Emby", "emby", {}), SECRET_KEY, None, unseen)
+    home.fake.id = "e" * 32
+    with pytest.raises(MediaServerRefused, match="Another Jellyfin"):
+        home.publish()
+    assert home.n_writes() == 0
+    home.fake.id = "f" * 32
+    # One user who is gone keeps nobody waiting.
+    del home.fake.library.users[home.users[1].id]
+    done = home.publish()
+    assert (done.n_made, list(done.failed)) == (2, [home.users[1].name])

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from app.commands.session import chosen_servers, command_engine, shown_progress
+from app.connect.connecting import store_connection
 from app.connect.jellyfin_client import JellyfinClient
-from app.connect.jellyfin_server import PLUGINS, Found, ServerInfo, look_around, read_info
+from app.connect.jellyfin_server import PLUGINS, Found, look_around, read_info
 from app.db import Engine
-from app.db.connections import connected_servers, find_connection, put_connection
-from app.db.servers import find_server, put_server
+from app.db.connections import connected_servers
 from app.errors import BadInput, NotConnected
 from app.secrets import encrypted, secret_key
 from app.types import Server
@@ -51,7 +51,8 @@ def jellyfin(
         _show(look_around(client))
         with command_engine() as (settings, engine):
             secret = secret_key(settings)
-            known = _store(engine, server, client.url, encrypted(token, secret), info)
+            with engine.begin() as connection:
+                known = store_connection(connection, server, client.url, encrypted(token, secret), info)
             print(f"Connected as {known.external_id}.")
             _sync(engine, known, secret, "news", [])
     print(f"Next: palate embed --server {server} (a running Palate does it by itself).")
@@ -104,19 +105,6 @@ def _show(found: Found) -> None:
     console.print(people)
     for name in found.missing_plugins:
         print(f"The plugin {name} is missing. {PLUGINS[name]}", file=sys.stderr)
-
-
-def _store(engine: Engine, server_id: str, url: str, token: bytes, info: ServerInfo) -> Server:
-    with engine.begin() as connection:
-        known = find_server(connection, server_id)
-        if known is not None:
-            stored = find_connection(connection, known.id)
-            if stored is not None and stored.media_server_id != info.id:
-                raise BadInput(f"{server_id} is connected to another Jellyfin, at {stored.url}. Choose another name with --server.")
-        name, settings = (info.name, {}) if known is None else (known.name, known.settings)
-        server, _ = put_server(connection, server_id, name, "jellyfin", settings)
-        put_connection(connection, server.id, url, token, info.id)
-    return server
 
 
 def _sync(engine: Engine, server: Server, secret: str, depth: Depth, forget: list[str]) -> None:

@@ -236,6 +236,6 @@ class MediaServerUnclear(PalateError):
 
 
 class MediaServerRefused(PalateError):
-    """The media server does not accept the token. Make an API key in its dashboard (Advanced, API Keys), and run `palate connect` again."""
+    """The media server does not accept the token. Make an API key in its dashboard (Advanced, API Keys), and connect it anew."""
 
     status, title = 502, "Media server refused"

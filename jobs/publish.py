@@ -42,13 +42,15 @@ log = structlog.get_logger()
 
 @dataclass
 class Published:
-    """`let_go`: users who deleted or renamed theirs, now or before; `failed`: users, and what the media server said."""
+    """`let_go`: users who deleted or renamed theirs, now or before; `absent`: whom the media server does not know any more; `failed`: users,
+    and what it said."""
 
     n_made: int = 0
     n_changed: int = 0
     n_unchanged: int = 0
     n_requests: int = 0
     let_go: list[str] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
 
 
@@ -115,7 +117,7 @@ def _carry_out(
         progress(number, len(due))
         try:
             if plan.reader.user not in here:
-                done.failed[plan.reader.name] = "The media server has no such user any more."
+                done.absent.append(plan.reader.name)
             elif plan.action == "make":
                 _make(engine, server, client, plan)
                 done.n_made += 1

@@ -91,6 +91,8 @@ def _publish(engine: Engine, server: Server, secret: str, wish: Wish) -> dict[st
             f"{who} deleted or renamed theirs, and gets no other until asked: palate publish --server {server.external_id} --user {who}",
             file=sys.stderr,
         )
+    if done.absent:
+        print(f"Not on the media server any more: {', '.join(done.absent)}", file=sys.stderr)
     return done.failed
 
 

@@ -11,9 +11,11 @@ from fastapi.testclient import TestClient
 
 from app.db import Engine
 from app.errors import MediaServerRefused, NotConnected, PalateError, UnknownUser
+from app.settings import Settings
 from app.types import Server, unseen
 from jobs.playlist_plan import Wish
 from jobs.publish import Published, Removed, publish, remove
+from jobs.steps import STEPS, Task
 from tests.conftest import SECRET_KEY
 from tests.connect.fake_jellyfin.library import FakeUser, generated, guid
 from tests.connect.fake_jellyfin.playlists import FakePlaylist
@@ -253,4 +255,15 @@ def test_where_it_cannot_be_published_it_is_said_and_nothing_is_written(home: Ho
     # One user who is gone keeps nobody waiting.
     del home.fake.library.users[home.users[1].id]
     done = home.publish()
-    assert (done.n_made, list(done.failed)) == (2, [home.users[1].name])
+    assert (done.n_made, done.absent, done.failed) == (2, [home.users[1].name], {})
+
+
+@of_12
+def test_it_is_a_job_and_what_one_user_is_refused_keeps_nobody_waiting(home: Home, settings: Settings, engine: Engine) -> None:
+    task = Task(engine, settings, home.server, None, True, datetime.now(UTC), unseen)
+    # The first user's playlist is not made.
+    home.fake.faults = {len(home.fake.asked) + 3: "403"}
+    done = STEPS["publish"](task)
+    assert (done["n_made"], done["n_failed"]) == (2, 1)
+    done = STEPS["publish"](task)
+    assert (done["n_made"], done["n_unchanged"]) == (1, 2)

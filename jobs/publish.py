@@ -42,8 +42,8 @@ log = structlog.get_logger()
 
 @dataclass
 class Published:
-    """`let_go`: users who deleted or renamed theirs, now or before; `absent`: whom the media server does not know any more; `failed`: users,
-    and what it said."""
+    """`let_go`: users who deleted or renamed theirs, now or before; `absent`: whom the media server does not know any more; `failed`:
+    users, and what it said."""
 
     n_made: int = 0
     n_changed: int = 0

@@ -92,7 +92,7 @@ class FakeJellyfin:
             time.sleep(self.slow_seconds)
         match fault:
             case "truncated":
-                return Answer(good.status, good.body[: len(good.body) // 2])
+                return Answer(good.status, good.body[: len(good.body) // 2]) if good.body else None
             case "no items":
                 return Answer(good.status, orjson.dumps({"Items": [], "TotalRecordCount": 0, "StartIndex": 0}))
             case _:

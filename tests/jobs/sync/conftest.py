@@ -30,13 +30,16 @@ def connected(engine: Engine, make_server: Callable[..., Server]) -> Callable[[F
     """A server of the test's own that reads this Jellyfin."""
 
     def connect(fake: FakeJellyfin) -> Server:
-        made = make_server()
-        with engine.begin() as connection:
-            server, _ = put_server(connection, made.external_id, "Attic", "jellyfin", {})
-            put_connection(connection, server.id, fake.url, encrypted(KEY, SECRET_KEY), "f" * 32)
-        return server
+        return connected_to(engine, make_server().external_id, fake)
 
     return connect
+
+
+def connected_to(engine: Engine, name: str, fake: FakeJellyfin) -> Server:
+    with engine.begin() as connection:
+        server, _ = put_server(connection, name, "Attic", "jellyfin", {})
+        put_connection(connection, server.id, fake.url, encrypted(KEY, SECRET_KEY), "f" * 32)
+    return server
 
 
 @pytest.fixture

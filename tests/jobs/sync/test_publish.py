@@ -2,25 +2,29 @@
 
 import contextlib
 import copy
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from fastapi.testclient import TestClient
 
 from app.db import Engine
+from app.db.playlists import forget_playlist
 from app.errors import MediaServerRefused, NotConnected, PalateError, UnknownUser
 from app.settings import Settings
 from app.types import Server, unseen
 from jobs.playlist_plan import Wish
 from jobs.publish import Published, Removed, publish, remove
 from jobs.steps import STEPS, Task
+from jobs.sync_library import sync_library
+from tests.api.personal import id_of
 from tests.conftest import SECRET_KEY
 from tests.connect.fake_jellyfin.library import FakeUser, generated, guid
-from tests.connect.fake_jellyfin.playlists import FakePlaylist
-from tests.connect.fake_jellyfin.server import FakeJellyfin
-from tests.jobs.sync.conftest import Sync, hasty
+from tests.connect.fake_jellyfin.playlists import FakePlaylist, Playlists
+from tests.connect.fake_jellyfin.server import FakeJellyfin, serving
+from tests.jobs.sync.conftest import Sync, connected_to, hasty
 
 # Where the versions do not differ.
 of_12 = pytest.mark.parametrize("major", [12])
@@ -29,11 +33,18 @@ of_12 = pytest.mark.parametrize("major", [12])
 class Home:
     """A Jellyfin of 6 films and a series of 3 episodes for three people, the last of them a child, and the server that reads it."""
 
-    def __init__(self, fake: FakeJellyfin, server: Server, sync: Sync, engine: Engine, client: TestClient) -> None:
-        self.fake, self.server, self._sync, self._engine, self._client = fake, server, sync, engine, client
+    def __init__(self, fake: FakeJellyfin, server: Server, engine: Engine, client: TestClient) -> None:
+        self.fake, self.server, self._engine, self._client = fake, server, engine, client
         self.users = list(fake.library.users.values())
         self.mine = self.users[0].id
-        sync(server)
+
+    def forget_playlists(self) -> None:
+        self.fake.playlists = Playlists(self.fake.library, self.fake.major)
+        self.fake.faults, self.fake.dies_at = {}, None
+        self.fake.asked.clear()
+        with self._engine.begin() as connection:
+            for user in self.users:
+                forget_playlist(connection, self.server.id, id_of(connection, self.server, user.id))
 
     def publish(self, **wish: Any) -> Published:
         return publish(self._engine, self.server, SECRET_KEY, Wish(**wish), datetime.now(UTC), unseen, connect=hasty)
@@ -43,7 +54,7 @@ class Home:
 
     def watch(self, item_id: str) -> None:
         self.fake.library.watch(self.mine, item_id, datetime.now(UTC))
-        self._sync(self.server)
+        sync_library(self._engine, self.server, SECRET_KEY, datetime.now(UTC), unseen, connect=hasty)
 
     def list_of(self, user: FakeUser) -> FakePlaylist:
         [found] = self.fake.playlists.of(user.id)
@@ -59,13 +70,39 @@ class Home:
         return sum(one.method != "GET" for one in self.fake.asked)
 
 
+@pytest.fixture(scope="module")
+def homes(engine: Engine, client: TestClient) -> Iterator[Callable[[int], Home]]:
+    """One of each version, read once."""
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def of(major: Literal[10, 12]) -> Home:
+            fake = stack.enter_context(serving(FakeJellyfin(generated(6, 1, 3, 3, 0), major)))
+            server = connected_to(engine, f"published-{major}", fake)
+            sync_library(engine, server, SECRET_KEY, datetime.now(UTC), unseen, connect=hasty)
+            return Home(fake, server, engine, client)
+
+        yield of
+
+
 @pytest.fixture
-def home(
+def home(homes: Callable[[int], Home], major: int) -> Iterator[Home]:
+    """For tests that change nothing of the library, and nobody's history."""
+    found = homes(major)
+    found.forget_playlists()
+    yield found
+    assert found.fake.complaints == []
+
+
+@pytest.fixture
+def own_home(
     make_jellyfin: Callable[..., FakeJellyfin], major: int, connected: Callable[[FakeJellyfin], Server], sync: Sync, engine: Engine,
     client: TestClient,
 ) -> Home:  # fmt: skip
     fake = make_jellyfin(generated(6, 1, 3, 3, 0), major)
-    return Home(fake, connected(fake), sync, engine, client)
+    made = Home(fake, connected(fake), engine, client)
+    sync(made.server)
+    return made
 
 
 def test_each_user_gets_what_they_are_recommended_in_that_order_and_nobody_else_sees_it(home: Home) -> None:
@@ -78,32 +115,34 @@ def test_each_user_gets_what_they_are_recommended_in_that_order_and_nobody_else_
     assert guid(f"{guid('Series 0')} 0") in home.list_of(home.users[0]).item_ids
 
 
-def test_what_has_not_changed_takes_no_request_and_what_has_is_put_in_its_place(home: Home) -> None:
-    home.publish()
-    n_before = len(home.fake.asked)
-    assert (home.publish().n_unchanged, len(home.fake.asked)) == (3, n_before)
-    watched = next(one for one in home.list_of(home.users[0]).item_ids if home.fake.library.items[one].type == "Movie")
-    home.watch(watched)
-    others = [copy.deepcopy(home.list_of(user)) for user in home.users[1:]]
-    done = home.publish()
+@of_12
+def test_what_has_not_changed_takes_no_request_and_what_has_is_put_in_its_place(own_home: Home) -> None:
+    own_home.publish()
+    n_before = len(own_home.fake.asked)
+    assert (own_home.publish().n_unchanged, len(own_home.fake.asked)) == (3, n_before)
+    watched = next(one for one in own_home.list_of(own_home.users[0]).item_ids if own_home.fake.library.items[one].type == "Movie")
+    own_home.watch(watched)
+    others = [copy.deepcopy(own_home.list_of(user)) for user in own_home.users[1:]]
+    done = own_home.publish()
     assert done.n_changed >= 1
-    assert watched not in home.list_of(home.users[0]).item_ids
-    assert [home.list_of(user).item_ids for user in home.users] == [home.wanted(user) for user in home.users]
-    assert [home.list_of(user).id for user in home.users[1:]] == [other.id for other in others]
+    assert watched not in own_home.list_of(own_home.users[0]).item_ids
+    assert [own_home.list_of(user).item_ids for user in own_home.users] == [own_home.wanted(user) for user in own_home.users]
+    assert [own_home.list_of(user).id for user in own_home.users[1:]] == [other.id for other in others]
 
 
 @of_12
-def test_the_next_episode_follows_what_was_watched(home: Home) -> None:
-    home.server.settings["in_progress"] = "open"
-    home.publish()
+def test_the_next_episode_follows_what_was_watched(own_home: Home) -> None:
+    own_home.server.settings["in_progress"] = "open"
+    own_home.publish()
     series = guid("Series 0")
-    home.watch(guid(f"{series} 0"))
-    home.publish()
-    held = home.list_of(home.users[0]).item_ids
+    own_home.watch(guid(f"{series} 0"))
+    own_home.publish()
+    held = own_home.list_of(own_home.users[0]).item_ids
     assert guid(f"{series} 1") in held
     assert guid(f"{series} 0") not in held
 
 
+@of_12
 def test_what_somebody_puts_into_theirs_stays_there(home: Home) -> None:
     home.publish(n_items=2)
     made = home.list_of(home.users[0])
@@ -116,21 +155,21 @@ def test_what_somebody_puts_into_theirs_stays_there(home: Home) -> None:
 
 
 @of_12
-def test_playlists_of_others_are_never_touched(home: Home) -> None:
-    lists = home.fake.playlists
+def test_playlists_of_others_are_never_touched(own_home: Home) -> None:
+    lists = own_home.fake.playlists
     before = [
-        lists.make(home.mine, "For you"), lists.make(home.mine, "Mine"), lists.make(home.users[1].id, "For you", is_public=True),
-        lists.make(home.users[2].id, "For you"),
+        lists.make(own_home.mine, "For you"), lists.make(own_home.mine, "Mine"),
+        lists.make(own_home.users[1].id, "For you", is_public=True), lists.make(own_home.users[2].id, "For you"),
     ]  # fmt: skip
     for one in before:
         lists.add(one, [guid("Movie 0")])
-    before.append(lists.make(home.mine, "For you"))
+    before.append(lists.make(own_home.mine, "For you"))
     kept = copy.deepcopy(before)
-    home.publish()
-    home.watch(guid("Movie 1"))
-    home.publish()
+    own_home.publish()
+    own_home.watch(guid("Movie 1"))
+    own_home.publish()
     assert len(lists.all) == len(before) + 3
-    assert home.remove().n_deleted == 3
+    assert own_home.remove().n_deleted == 3
     assert list(lists.all.values()) == kept
     assert not set(lists.deleted) & {one.id for one in kept}
 
@@ -228,34 +267,34 @@ def test_what_is_no_longer_ours_is_not_deleted(home: Home) -> None:
 
 
 @of_12
-def test_an_id_that_became_a_film_is_never_deleted(home: Home) -> None:
-    home.publish()
-    theirs = home.list_of(home.users[0])
-    del home.fake.playlists.all[theirs.id]
-    home.fake.library.items[theirs.id] = home.fake.library.items[guid("Movie 0")]
-    home.remove()
-    assert theirs.id in home.fake.library.items
-    assert theirs.id not in home.fake.playlists.deleted
+def test_an_id_that_became_a_film_is_never_deleted(own_home: Home) -> None:
+    own_home.publish()
+    theirs = own_home.list_of(own_home.users[0])
+    del own_home.fake.playlists.all[theirs.id]
+    own_home.fake.library.items[theirs.id] = own_home.fake.library.items[guid("Movie 0")]
+    own_home.remove()
+    assert theirs.id in own_home.fake.library.items
+    assert theirs.id not in own_home.fake.playlists.deleted
 
 
 @of_12
-def test_where_it_cannot_be_published_it_is_said_and_nothing_is_written(home: Home, server: Server, engine: Engine) -> None:
+def test_where_it_cannot_be_published_it_is_said_and_nothing_is_written(own_home: Home, server: Server, engine: Engine) -> None:
     with pytest.raises(UnknownUser, match="nobody"):
-        home.publish(only="nobody")
+        own_home.publish(only="nobody")
     for name in ("", " ", "two\nlines", "x" * 101):
         with pytest.raises(PalateError, match="100 characters"):
-            home.publish(name=name)
+            own_home.publish(name=name)
     with pytest.raises(NotConnected):
         remove(engine, Server(server.id, server.external_id, "Emby", "emby", {}), SECRET_KEY, None, unseen)
-    home.fake.id = "e" * 32
+    own_home.fake.id = "e" * 32
     with pytest.raises(MediaServerRefused, match="Another Jellyfin"):
-        home.publish()
-    assert home.n_writes() == 0
-    home.fake.id = "f" * 32
+        own_home.publish()
+    assert own_home.n_writes() == 0
+    own_home.fake.id = "f" * 32
     # One user who is gone keeps nobody waiting.
-    del home.fake.library.users[home.users[1].id]
-    done = home.publish()
-    assert (done.n_made, done.absent, done.failed) == (2, [home.users[1].name], {})
+    del own_home.fake.library.users[own_home.users[1].id]
+    done = own_home.publish()
+    assert (done.n_made, done.absent, done.failed) == (2, [own_home.users[1].name], {})
 
 
 @of_12

@@ -119,8 +119,7 @@ def _carry_out(
             if plan.reader.user not in here:
                 done.absent.append(plan.reader.name)
             elif plan.action == "make":
-                _make(engine, server, client, plan)
-                done.n_made += 1
+                done.n_made += _make(engine, server, client, plan)
             elif _change(engine, server, client, plan, now):
                 done.n_changed += 1
             else:
@@ -131,7 +130,8 @@ def _carry_out(
     progress(len(due), len(due))
 
 
-def _make(engine: Engine, server: Server, client: JellyfinClient, plan: Plan) -> None:
+def _make(engine: Engine, server: Server, client: JellyfinClient, plan: Plan) -> bool:
+    """False: the user was erased meanwhile."""
     user, user_id = plan.reader.user, plan.reader.user_id
     playlist = None
     if plan.known is not None and plan.known.let_go_at is None:
@@ -139,11 +139,13 @@ def _make(engine: Engine, server: Server, client: JellyfinClient, plan: Plan) ->
     else:
         not_ours = find_named(client, user, plan.name)
         with engine.begin() as connection:
-            intend_playlist(connection, server.id, user_id, plan.name, not_ours, plan.item_ids)
+            if not intend_playlist(connection, server.id, user_id, plan.name, not_ours, plan.item_ids):
+                return False
     playlist = playlist or make_playlist(client, user, plan.name)
     with engine.begin() as connection:
         set_playlist_id(connection, server.id, user_id, playlist)
     _fill(engine, server, client, plan, playlist, [])
+    return True
 
 
 def _left_behind(client: JellyfinClient, known: Playlist) -> str | None:
@@ -168,12 +170,12 @@ def _change(engine: Engine, server: Server, client: JellyfinClient, plan: Plan, 
 
 def _entries_of_ours(client: JellyfinClient, known: Playlist) -> list[PlaylistEntry] | None:
     """None: it was deleted or renamed, or is another one. An id is made of the name: who deletes ours and makes one of the same name
-    gets the same id, but what is in it tells them apart."""
+    gets the same id, but what is in it tells them apart, unless ours was killed while it was filled."""
     if known.playlist_id is None or not is_there(client, known.user, known.playlist_id, known.name):
         return None
     entries = read_entries(client, known.user, known.playlist_id)
-    is_anothers = bool(known.item_ids and entries) and not any(entry.item_id in known.item_ids for entry in entries)
-    return None if is_anothers else entries
+    has_ours = any(entry.item_id in known.item_ids for entry in entries)
+    return entries if has_ours or not entries or not known.item_ids or not known.is_complete else None
 
 
 def _fill(engine: Engine, server: Server, client: JellyfinClient, plan: Plan, playlist: str, mine: list[PlaylistEntry]) -> None:

@@ -43,10 +43,11 @@ def find_playlists(connection: Connection, server_id: int) -> list[Playlist]:
 
 def intend_playlist(
     connection: Connection, server_id: int, user_id: int, name: str, not_ours: Sequence[str], item_ids: Sequence[str]
-) -> None:
-    """One is about to be made, in place of one that was let go; `not_ours` are those of its name that are there already."""
+) -> bool:
+    """One is about to be made, in place of one that was let go; `not_ours` are those of its name that are there already. False: of a user
+    who was erased nothing is written."""
     values = {"server_id": server_id, "user_id": user_id, "name": name, "not_ours": list(not_ours), "item_ids": list(item_ids)}
-    connection.execute(statement("playlists", "intend_playlist"), values)
+    return connection.execute(statement("playlists", "intend_playlist"), values).rowcount == 1
 
 
 def set_playlist_id(connection: Connection, server_id: int, user_id: int, playlist_id: str) -> None:

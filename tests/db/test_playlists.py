@@ -1,9 +1,12 @@
 """The next episode of a series, by what is known of a user."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from app.db import Engine
-from app.db.playlists import find_next_episodes
+from app.db.erase import erase_user
+from app.db.playlists import find_next_episodes, find_playlists, find_readers, intend_playlist
 from app.types import Server
 from tests.api.personal import id_of
 from tests.db.household import House, day, episode, play, series, signal, user
@@ -72,3 +75,14 @@ def test_a_series_without_episodes_has_none(house: House, server: Server) -> Non
     with house.engine.begin() as connection:
         assert find_next_episodes(connection, server.id, id_of(connection, server, "ada"), ["empty"]) == {}
         assert find_next_episodes(connection, server.id, id_of(connection, server, "ada"), []) == {}
+
+
+def test_of_somebody_who_is_erased_or_opted_out_nothing_is_published(house: House, server: Server) -> None:
+    house.users(user("bo", opted_out=True))
+    with house.engine.begin() as connection:
+        ada = id_of(connection, server, "ada")
+        assert [one.user for one in find_readers(connection, server.id)] == ["ada"]
+        assert intend_playlist(connection, server.id, ada, "For you", [], [])
+        erase_user(connection, server.id, "ada", datetime.now(UTC))
+        assert not intend_playlist(connection, server.id, ada, "For you", [], [])
+        assert find_readers(connection, server.id) == find_playlists(connection, server.id) == []

@@ -6,9 +6,12 @@ WHERE p.server_id = :server_id
 ORDER BY p.user_id;
 
 -- name: intend_playlist
--- Of one that was let go, another one.
+-- Of one that was let go, another one. Who is being erased is waited for.
 INSERT INTO playlists AS p (server_id, user_id, name, not_ours, item_ids)
-VALUES (:server_id, :user_id, :name, :not_ours, :item_ids)
+SELECT u.server_id, u.id, CAST(:name AS text), CAST(:not_ours AS text[]), CAST(:item_ids AS text[])
+FROM users u
+WHERE u.server_id = :server_id AND u.id = :user_id AND u.erased_at IS NULL
+FOR KEY SHARE
 ON CONFLICT (server_id, user_id) DO UPDATE
 SET name = excluded.name, playlist_id = NULL, not_ours = excluded.not_ours, item_ids = excluded.item_ids, is_complete = false,
     made_at = now(), let_go_at = NULL;
@@ -26,10 +29,10 @@ UPDATE playlists SET let_go_at = :now WHERE server_id = :server_id AND user_id =
 DELETE FROM playlists WHERE server_id = :server_id AND user_id = :user_id;
 
 -- name: find_readers
--- Who can be recommended something.
+-- Who can be recommended something, and did not opt out of being known.
 SELECT id AS user_id, external_id AS "user", name
 FROM users
-WHERE server_id = :server_id AND name IS NOT NULL AND erased_at IS NULL AND NOT is_disabled
+WHERE server_id = :server_id AND name IS NOT NULL AND erased_at IS NULL AND NOT is_disabled AND NOT is_opted_out
 ORDER BY id;
 
 -- name: find_next_episodes

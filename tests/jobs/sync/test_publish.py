@@ -203,8 +203,11 @@ def test_killed_at_any_request_and_started_again_each_has_one_playlist(home: Hom
 
 @pytest.mark.parametrize(("major", "fault"), [(10, "dies"), (12, "truncated")])
 def test_killed_at_any_request_of_a_change_it_ends_in_what_is_recommended(home: Home, fault: str) -> None:
+    own = guid(f"{guid('Series 0')} 2")
     for number in range(6):
         home.publish(only=home.mine, n_items=2 + number % 2)
+        if number == 0:
+            home.fake.playlists.add(home.list_of(home.users[0]), [own])
         start = len(home.fake.asked) + number
         if fault == "dies":
             home.fake.dies_at = start
@@ -215,7 +218,7 @@ def test_killed_at_any_request_of_a_change_it_ends_in_what_is_recommended(home: 
             home.publish(only=home.mine, n_items=n_items)
         home.fake.dies_at, home.fake.faults = None, {}
         home.publish(only=home.mine, n_items=n_items)
-        assert home.list_of(home.users[0]).item_ids == home.wanted(home.users[0], n_items)
+        assert home.list_of(home.users[0]).item_ids == [own, *home.wanted(home.users[0], n_items)]
 
 
 @of_12

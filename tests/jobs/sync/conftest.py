@@ -1,13 +1,14 @@
 """Servers that are connected to a made-up Jellyfin."""
 
-from collections.abc import Callable
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+from fastapi.testclient import TestClient
 
-from app.connect.jellyfin_client import JellyfinClient
 from app.db import Engine
 from app.db.connections import put_connection
 from app.db.servers import put_server
@@ -16,12 +17,13 @@ from app.types import Server, unseen
 from jobs.sync_library import Synced, sync_library
 from tests.conftest import SECRET_KEY
 from tests.connect.conftest import jellyfin, major, make_jellyfin
-from tests.connect.fake_jellyfin.server import KEY, FakeJellyfin
+from tests.connect.fake_jellyfin.library import generated
+from tests.connect.fake_jellyfin.server import KEY, FakeJellyfin, serving
+from tests.jobs.sync.hasty import hasty
+from tests.jobs.sync.publishing import Home
 
-__all__ = ["jellyfin", "major", "make_jellyfin"]
+__all__ = ["hasty", "jellyfin", "major", "make_jellyfin"]
 
-# Small pages, so that a list has several; nobody waits long.
-hasty = partial(JellyfinClient, pauses=(0.01, 0.01), page=7, timeout=10.0)
 Sync = Callable[..., Synced]
 
 
@@ -51,3 +53,38 @@ def sync(engine: Engine) -> Sync:
         return sync_library(engine, server, SECRET_KEY, now or next(times), unseen, **{"connect": hasty} | given)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def homes(engine: Engine, client: TestClient) -> Iterator[Callable[[int], Home]]:
+    """One of each version, read once."""
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def of(major: Literal[10, 12]) -> Home:
+            fake = stack.enter_context(serving(FakeJellyfin(generated(6, 1, 3, 3, 0), major)))
+            server = connected_to(engine, f"published-{major}", fake)
+            sync_library(engine, server, SECRET_KEY, datetime.now(UTC), unseen, connect=hasty)
+            return Home(fake, server, engine, client)
+
+        yield of
+
+
+@pytest.fixture
+def home(homes: Callable[[int], Home], major: int) -> Iterator[Home]:
+    """For tests that change nothing of the library, and nobody's history."""
+    found = homes(major)
+    found.forget_playlists()
+    yield found
+    assert found.fake.complaints == []
+
+
+@pytest.fixture
+def own_home(
+    make_jellyfin: Callable[..., FakeJellyfin], major: int, connected: Callable[[FakeJellyfin], Server], sync: Sync, engine: Engine,
+    client: TestClient,
+) -> Home:  # fmt: skip
+    fake = make_jellyfin(generated(6, 1, 3, 3, 0), major)
+    made = Home(fake, connected(fake), engine, client)
+    sync(made.server)
+    return made

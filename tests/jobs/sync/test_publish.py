@@ -1,108 +1,20 @@
-"""A private playlist for each user: right, kept up to date, made once, and nothing touched that is somebody else's."""
+"""A private playlist for each user: right, kept up to date, and nothing touched that is somebody else's."""
 
-import contextlib
 import copy
-import functools
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any, Literal
 
 import pytest
-from fastapi.testclient import TestClient
 
 from app.db import Engine
-from app.db.playlists import forget_playlist
 from app.errors import MediaServerRefused, NotConnected, PalateError, UnknownUser
 from app.settings import Settings
 from app.types import Server, unseen
-from jobs.playlist_plan import Wish
-from jobs.publish import Published, Removed, publish, remove
+from jobs.publish import Removed, remove
 from jobs.steps import STEPS, Task
-from jobs.sync_library import sync_library
-from tests.api.personal import id_of
 from tests.conftest import SECRET_KEY
-from tests.connect.fake_jellyfin.library import FakeUser, generated, guid
-from tests.connect.fake_jellyfin.playlists import FakePlaylist, Playlists
-from tests.connect.fake_jellyfin.server import FakeJellyfin, serving
-from tests.jobs.sync.conftest import Sync, connected_to, hasty
-
-# Where the versions do not differ.
-of_12 = pytest.mark.parametrize("major", [12])
-
-
-class Home:
-    """A Jellyfin of 6 films and a series of 3 episodes for three people, the last of them a child, and the server that reads it."""
-
-    def __init__(self, fake: FakeJellyfin, server: Server, engine: Engine, client: TestClient) -> None:
-        self.fake, self.server, self._engine, self._client = fake, server, engine, client
-        self.users = list(fake.library.users.values())
-        self.mine = self.users[0].id
-
-    def forget_playlists(self) -> None:
-        self.fake.playlists = Playlists(self.fake.library, self.fake.major)
-        self.fake.faults, self.fake.dies_at = {}, None
-        self.fake.asked.clear()
-        with self._engine.begin() as connection:
-            for user in self.users:
-                forget_playlist(connection, self.server.id, id_of(connection, self.server, user.id))
-
-    def publish(self, **wish: Any) -> Published:
-        return publish(self._engine, self.server, SECRET_KEY, Wish(**wish), datetime.now(UTC), unseen, connect=hasty)
-
-    def remove(self, only: str | None = None) -> Removed:
-        return remove(self._engine, self.server, SECRET_KEY, only, unseen, connect=hasty)
-
-    def watch(self, item_id: str) -> None:
-        self.fake.library.watch(self.mine, item_id, datetime.now(UTC))
-        sync_library(self._engine, self.server, SECRET_KEY, datetime.now(UTC), unseen, connect=hasty)
-
-    def list_of(self, user: FakeUser) -> FakePlaylist:
-        [found] = self.fake.playlists.of(user.id)
-        return found
-
-    def wanted(self, user: FakeUser, limit: int = 20) -> list[str]:
-        """As the API recommends, and of the series what comes first."""
-        asked = {"server_id": self.server.external_id, "user_id": user.id, "limit": limit}
-        items = self._client.get("/recommendations", params=asked).json()["items"]
-        return [one["item_id"] if one["type"] == "movie" else guid(f"{one['item_id']} 0") for one in items]
-
-    def n_writes(self) -> int:
-        return sum(one.method != "GET" for one in self.fake.asked)
-
-
-@pytest.fixture(scope="module")
-def homes(engine: Engine, client: TestClient) -> Iterator[Callable[[int], Home]]:
-    """One of each version, read once."""
-    with contextlib.ExitStack() as stack:
-
-        @functools.cache
-        def of(major: Literal[10, 12]) -> Home:
-            fake = stack.enter_context(serving(FakeJellyfin(generated(6, 1, 3, 3, 0), major)))
-            server = connected_to(engine, f"published-{major}", fake)
-            sync_library(engine, server, SECRET_KEY, datetime.now(UTC), unseen, connect=hasty)
-            return Home(fake, server, engine, client)
-
-        yield of
-
-
-@pytest.fixture
-def home(homes: Callable[[int], Home], major: int) -> Iterator[Home]:
-    """For tests that change nothing of the library, and nobody's history."""
-    found = homes(major)
-    found.forget_playlists()
-    yield found
-    assert found.fake.complaints == []
-
-
-@pytest.fixture
-def own_home(
-    make_jellyfin: Callable[..., FakeJellyfin], major: int, connected: Callable[[FakeJellyfin], Server], sync: Sync, engine: Engine,
-    client: TestClient,
-) -> Home:  # fmt: skip
-    fake = make_jellyfin(generated(6, 1, 3, 3, 0), major)
-    made = Home(fake, connected(fake), engine, client)
-    sync(made.server)
-    return made
+from tests.connect.fake_jellyfin.library import guid
+from tests.connect.fake_jellyfin.playlists import FakePlaylist
+from tests.jobs.sync.publishing import Home, of_12
 
 
 def test_each_user_gets_what_they_are_recommended_in_that_order_and_nobody_else_sees_it(home: Home) -> None:
@@ -172,64 +84,6 @@ def test_playlists_of_others_are_never_touched(own_home: Home) -> None:
     assert own_home.remove().n_deleted == 3
     assert list(lists.all.values()) == kept
     assert not set(lists.deleted) & {one.id for one in kept}
-
-
-@pytest.mark.parametrize(("major", "fault"), [(10, "dies"), (12, "truncated")])
-def test_killed_at_any_request_and_started_again_each_has_one_playlist(home: Home, fault: str) -> None:
-    """Truncated: it did what it was asked, and the answer was lost."""
-    own = home.fake.playlists.make(home.mine, "For you")
-    n_requests, before = 999, 0
-    while before < n_requests:
-        start = len(home.fake.asked)
-        if fault == "dies":
-            home.fake.dies_at = start + before
-        else:
-            home.fake.faults = {start + before: "truncated"}
-        try:
-            home.publish(only=home.mine)
-            n_requests = len(home.fake.asked) - start
-        except PalateError:
-            pass
-        home.fake.dies_at, home.fake.faults = None, {}
-        home.publish(only=home.mine)
-        [made] = [one for one in home.fake.playlists.of(home.mine) if one is not own]
-        assert made.item_ids == home.wanted(home.users[0])
-        assert home.remove().n_deleted == 1
-        before += 1
-    assert n_requests == 5
-    assert home.fake.playlists.of(home.mine) == [own]
-    assert own.item_ids == []
-
-
-@pytest.mark.parametrize(("major", "fault"), [(10, "dies"), (12, "truncated")])
-def test_killed_at_any_request_of_a_change_it_ends_in_what_is_recommended(home: Home, fault: str) -> None:
-    own = guid(f"{guid('Series 0')} 2")
-    for number in range(6):
-        home.publish(only=home.mine, n_items=2 + number % 2)
-        if number == 0:
-            home.fake.playlists.add(home.list_of(home.users[0]), [own])
-        start = len(home.fake.asked) + number
-        if fault == "dies":
-            home.fake.dies_at = start
-        else:
-            home.fake.faults = {start: "truncated"}
-        n_items = 4 + number % 2
-        with contextlib.suppress(PalateError):
-            home.publish(only=home.mine, n_items=n_items)
-        home.fake.dies_at, home.fake.faults = None, {}
-        home.publish(only=home.mine, n_items=n_items)
-        assert home.list_of(home.users[0]).item_ids == [own, *home.wanted(home.users[0], n_items)]
-
-
-@of_12
-def test_killed_before_its_id_was_written_it_is_taken_back_too(home: Home) -> None:
-    made_at = len(home.fake.asked) + 3
-    home.fake.faults = {made_at: "truncated"}
-    with pytest.raises(PalateError):
-        home.publish(only=home.mine)
-    assert home.fake.asked[made_at].method == "POST"
-    assert len(home.fake.playlists.all) == 1
-    assert (home.remove().n_deleted, home.fake.playlists.all) == (1, {})
 
 
 def deleted_renamed_and_made_anew(home: Home) -> list[FakePlaylist]:

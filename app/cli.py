@@ -17,6 +17,7 @@ from app.commands import (
     learn,
     models,
     packs,
+    publish,
     service,
     spaces,
     webhooks,
@@ -35,6 +36,7 @@ work.add_to(app)
 learn.add_to(app)
 connect.add_to(app)
 webhooks.add_to(connect.app)
+publish.add_to(app)
 app.add_typer(connect.app, name="connect")
 app.add_typer(keys.app, name="keys")
 app.add_typer(imports.app, name="import")

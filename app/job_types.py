@@ -5,11 +5,13 @@ from datetime import datetime
 from typing import Any, Literal, get_args
 
 JobName = Literal[
-    "embed-items", "refresh-tastes", "learn-collab", "learn-two-tower", "train-ranker", "evaluate", "sync-library", "statistics",
+    "embed-items", "refresh-tastes", "learn-collab", "learn-two-tower", "train-ranker", "evaluate", "sync-library", "publish", "statistics",
     "watch-through", "skew", "prune",
 ]  # fmt: skip
 JobStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 JOB_NAMES: tuple[JobName, ...] = get_args(JobName)
+# There is nothing to do for a server without a media server behind it.
+OF_CONNECTED: frozenset[JobName] = frozenset({"sync-library", "publish"})
 
 
 @dataclass(frozen=True, slots=True)

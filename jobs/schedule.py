@@ -15,7 +15,7 @@ from app.db.connections import connected_servers
 from app.db.jobs import Tick, last_ticks
 from app.db.queue import enqueue, find_queued
 from app.db.servers import list_servers
-from app.job_types import JOB_NAMES, JobName
+from app.job_types import JOB_NAMES, OF_CONNECTED, JobName
 from app.types import Server
 
 log = structlog.get_logger()
@@ -34,7 +34,7 @@ def start_due(engine: Engine, schedule: Mapping[JobName, str], now: datetime) ->
     n_started = 0
     for tick in ticks:
         server = servers.get(tick.server_id)
-        if server is None or (tick.name == "sync-library" and server.external_id not in connected):
+        if server is None or (tick.name in OF_CONNECTED and server.external_id not in connected):
             continue
         due = due_tick(tick, expression_of(server, tick.name, schedule), time_zone_of(server), now)
         if due is not None:

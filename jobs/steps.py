@@ -112,6 +112,13 @@ def sync_library(task: Task) -> Counters:
     }  # fmt: skip
 
 
+def publish(task: Task) -> Counters:
+    from jobs.playlist_plan import Wish
+    from jobs.publish import counters, publish
+
+    return counters(publish(task.engine, task.server, secret_key(task.settings), Wish(), task.now, task.progress))
+
+
 def statistics(task: Task) -> Counters:
     with task.engine.begin() as connection:
         return {"n_items": tastes.write_statistics(connection, task.server.id)}
@@ -149,6 +156,7 @@ STEPS: dict[JobName, Callable[[Task], Counters]] = {
     "train-ranker": train_ranker,
     "evaluate": evaluate,
     "sync-library": sync_library,
+    "publish": publish,
     "statistics": statistics,
     "watch-through": watch_through,
     "skew": skew,

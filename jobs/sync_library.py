@@ -4,7 +4,7 @@ Everything is written as it comes, in transactions of a page, and told again it 
 in the same rows. How far it came is written last.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -13,14 +13,12 @@ import structlog
 
 from app.connect.media_server import MediaServer
 from app.connect.media_servers import open_media_server
-from app.connect.plex import Guests
 from app.connect.states import TITLES
 from app.db import Engine
-from app.db.connections import StoredConnection, find_connection, write_synced
+from app.db.connections import StoredConnection, write_synced
 from app.db.locks import only_one
-from app.errors import MediaServerRefused, NotConnected
-from app.secrets import decrypted
-from app.types import MediaServerKind, Progress, Server
+from app.types import Progress, Server
+from jobs.connected import Connect, connected
 from jobs.sync_content import Changes, sync_content
 from jobs.sync_doubted import sync_doubted
 from jobs.sync_history import sync_history
@@ -30,7 +28,6 @@ from jobs.sync_users import sync_users
 
 log = structlog.get_logger()
 
-Connect = Callable[[MediaServerKind, str, str, Guests], MediaServer]
 # news: what changed since the last sync, and once a night everything that a change does not tell of; everything: as at the first time.
 Depth = Literal["news", "everything"]
 
@@ -67,21 +64,14 @@ def sync_library(
 
     Raises NotConnected, AlreadyRunning, SecretKeyChanged, BadInput, and what the media server raises; nothing is deleted then.
     """
-    with only_one(engine, f"sync {server.id}"):
-        with engine.begin() as connection:
-            stored = find_connection(connection, server.id)
-        if stored is None:
-            raise NotConnected
-        guests: Guests = "show" if server.settings.get("guests") == "show" else "hide"
-        with connect(stored.kind, stored.url, decrypted(stored.token, secret), guests) as media:
-            return _sync(engine, server, media, stored, now, Tally(progress), depth, forget)
+    with only_one(engine, f"sync {server.id}"), connected(engine, server, secret, connect) as (media, stored):
+        return _sync(engine, server, media, stored, now, Tally(progress), depth, forget)
 
 
 def _sync(
     engine: Engine, server: Server, media: MediaServer, stored: StoredConnection, now: datetime, tally: Tally, depth: Depth,
     forget: Collection[str],
 ) -> Synced:  # fmt: skip
-    _check_who_answers(media, stored)
     since = (media.answered_at or now) - OVERLAP
     is_whole = depth == "everything" or stored.synced_until is None
     is_nightly = is_whole or bool(forget) or stored.swept_at is None or now - stored.swept_at >= SWEEP_AFTER
@@ -107,11 +97,3 @@ def _sync(
         "synced", server=server.external_id, n_items=synced.items.n_changed, n_plays=synced.plays.n_changed, n_deleted=synced.n_deleted
     )
     return synced
-
-
-def _check_who_answers(media: MediaServer, stored: StoredConnection) -> None:
-    """Also that somebody does, and takes the token. Titles of another server would be those that this one lost."""
-    if media.info().id != stored.media_server_id:
-        raise MediaServerRefused(
-            f"Another {media.product} answers at {media.url} than the one that was connected. Run `palate connect` again."
-        )

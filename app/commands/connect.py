@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.table import Table
 
 from app.commands.session import chosen_servers, command_engine, read_secret, shown_progress
+from app.connect.connecting import store_connection
 from app.connect.jellyfin_server import PLUGINS
-from app.connect.media_server import Found, MediaServer, ServerInfo
+from app.connect.media_server import Found
 from app.connect.media_servers import open_media_server
 from app.db import Engine
-from app.db.connections import connected_servers, find_connection, put_connection
-from app.db.servers import find_server, put_server
+from app.db.connections import connected_servers
 from app.errors import BadInput, NotConnected
 from app.secrets import encrypted, secret_key
 from app.types import MediaServerKind, Server
@@ -100,7 +100,8 @@ def _connect(kind: MediaServerKind, url: str, server: str, token: str) -> None:
         _show(media.look_around())
         with command_engine() as (settings, engine):
             secret = secret_key(settings)
-            known = _store(engine, server, kind, media, encrypted(token, secret), info)
+            with engine.begin() as connection:
+                known = store_connection(connection, server, kind, media.url, encrypted(token, secret), info)
             print(f"Connected as {known.external_id}.")
             _sync(engine, known, secret, "news", [])
     print(f"Next: palate embed --server {server} (a running Palate does it by itself).")
@@ -120,19 +121,6 @@ def _show(found: Found) -> None:
         print(f"The plugin {name} is missing. {PLUGINS[name]}", file=sys.stderr)
     for note in found.notes:
         print(note, file=sys.stderr)
-
-
-def _store(engine: Engine, server_id: str, kind: MediaServerKind, media: MediaServer, token: bytes, info: ServerInfo) -> Server:
-    with engine.begin() as connection:
-        known = find_server(connection, server_id)
-        if known is not None:
-            stored = find_connection(connection, known.id)
-            if stored is not None and stored.media_server_id != info.id:
-                raise BadInput(f"{server_id} is connected to another media server, at {stored.url}. Choose another name with --server.")
-        name, settings = (info.name, {}) if known is None else (known.name, known.settings)
-        server, _ = put_server(connection, server_id, name, kind, settings)
-        put_connection(connection, server.id, kind, media.url, token, info.id)
-    return server
 
 
 def _sync(engine: Engine, server: Server, secret: str, depth: Depth, forget: list[str]) -> None:

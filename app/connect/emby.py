@@ -47,7 +47,7 @@ class Emby(Jellyfin):
     source, product = "emby", "Emby"
 
     def info(self) -> ServerInfo:
-        answer = mapping(self._client.get("/System/Info"))
+        answer = mapping(self.client.get("/System/Info"))
         key = plain_id(answer.get("Id"))
         if key is None:
             raise MediaServerUnclear(f"{self.url} does not say which server it is. Is this the address of an Emby?")
@@ -57,20 +57,20 @@ class Emby(Jellyfin):
 
     def look_around(self) -> Found:
         libraries = [(one.name, kind, self.count_items(one, kind)) for one in self.libraries() for kind in one.types]
-        users = [(str(user.body["name"]), count_played(self._client, user.id)) for user in self.users() if not user.is_disabled]
+        users = [(str(user.body["name"]), count_played(self.client, user.id)) for user in self.users() if not user.is_disabled]
         return Found(libraries, users, [])
 
     def libraries(self) -> list[Library]:
         """As folders of media, which older and newer ones list at the same address."""
         found: list[Library] = []
-        for one in map(mapping, self._client.items_of(self._client.get("/Library/MediaFolders"))):
+        for one in map(mapping, self.client.items_of(self.client.get("/Library/MediaFolders"))):
             key, kind = plain_id(one.get("Id")), word(one.get("CollectionType"), 512)
             if key is not None and kind in HELD:
                 found.append(Library(key, word(one.get("Name"), 512) or "?", HELD[kind]))
         return found
 
     def users(self) -> list[MediaUser]:
-        users = read_users(self._client, EMBY_LIMITS)
+        users = read_users(self.client, EMBY_LIMITS)
         return [replace(user, body=user.body | {"library_ids": None, "blocked_tags": []}) for user in users]
 
     def history(self, known_row: int | None) -> Iterator[HistoryPage]:  # noqa: ARG002  # no plugin of an Emby is read

@@ -19,67 +19,67 @@ class Jellyfin:
     source, product = "jellyfin", "Jellyfin"
 
     def __init__(self, client: JellyfinClient) -> None:
-        self._client = client
+        self.client = client
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._client.__exit__(*error)
+        self.client.__exit__(*error)
 
     @property
     def url(self) -> str:
-        return self._client.url
+        return self.client.url
 
     @property
     def n_requests(self) -> int:
-        return self._client.n_requests
+        return self.client.n_requests
 
     @property
     def answered_at(self) -> datetime | None:
-        return self._client.answered_at
+        return self.client.answered_at
 
     def info(self) -> ServerInfo:
-        return read_info(self._client)
+        return read_info(self.client)
 
     def look_around(self) -> Found:
-        return look_around(self._client)
+        return look_around(self.client)
 
     def libraries(self) -> list[Library]:
-        return read_libraries(self._client)
+        return read_libraries(self.client)
 
     def count_items(self, library: Library, kind: str) -> int:
-        return count_items(self._client, library, kind)
+        return count_items(self.client, library, kind)
 
     def items(self, library: Library, saved_since: datetime | None) -> Iterator[list[dict[str, Any]]]:
-        return read_items(self._client, library, saved_since)
+        return read_items(self.client, library, saved_since)
 
     def items_by_id(self, library: Library, ids: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
-        return read_items_by_id(self._client, library, ids)
+        return read_items_by_id(self.client, library, ids)
 
     def ids(self, library: Library) -> tuple[set[str], bool]:
-        return read_ids(self._client, library)
+        return read_ids(self.client, library)
 
     def users(self) -> list[MediaUser]:
-        return read_users(self._client)
+        return read_users(self.client)
 
     def everything(self, user: str) -> Iterator[list[State]]:
         for question in EVERYTHING:
-            yield from read_states(self._client, user, question, None)
+            yield from read_states(self.client, user, question, None)
 
     def news(self, user: str, known_until: datetime | None) -> Iterator[list[State]]:
         for question in NEWS:
-            yield from read_states(self._client, user, question, known_until)
+            yield from read_states(self.client, user, question, known_until)
 
     def states_by_id(self, user: str, ids: Sequence[str]) -> Iterator[list[State]]:
-        return read_states_by_id(self._client, user, ids)
+        return read_states_by_id(self.client, user, ids)
 
     def visible_among(self, user: str, ids: Sequence[str]) -> set[str]:
-        return visible_among(self._client, user, ids)
+        return visible_among(self.client, user, ids)
 
     def present_among(self, ids: Sequence[str]) -> set[str]:
         asked = {**BARE, "includeItemTypes": TITLES + PARTS}
-        return {str(plain_id(item["Id"])) for items in self._client.by_id(ids, asked) for item in items}
+        return {str(plain_id(item["Id"])) for items in self.client.by_id(ids, asked) for item in items}
 
     def history(self, known_row: int | None) -> Iterator[HistoryPage]:
-        return read_history(self._client, known_row) if has_history(self._client) else iter(())
+        return read_history(self.client, known_row) if has_history(self.client) else iter(())

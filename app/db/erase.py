@@ -23,6 +23,7 @@ class Erased:
     user_libraries: int
     jobs: int
     sittings: int
+    playlists: int
 
 
 def erase_user(connection: Connection, server_id: int, user: str, now: datetime) -> Erased:

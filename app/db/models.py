@@ -78,9 +78,9 @@ def kept_model(connection: Connection, server_id: int, kind: ModelKind = "ranker
     return next(iter(_models(connection, server_id, kind=kind, status="kept")), None)
 
 
-def live_models(connection: Connection) -> list[LiveModel]:
-    """Of all servers, the latest promoted first."""
-    return [LiveModel(**row._mapping) for row in connection.execute(statement("models", "live_models"))]
+def live_models(connection: Connection, only: int | None = None) -> list[LiveModel]:
+    """Of all servers, or `only` this one, the latest promoted first."""
+    return [LiveModel(**row._mapping) for row in connection.execute(statement("models", "live_models"), {"only": only})]
 
 
 def read_bytes(connection: Connection, server_id: int, model_id: int) -> bytes:

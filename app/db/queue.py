@@ -13,11 +13,11 @@ from app.db.connections import is_connected
 from app.db.servers import find_user_id
 from app.db.statements import statement
 from app.errors import JobOver, NotConnected, NotForOneUser, NotReady, UnknownJobName, UnknownUser
-from app.job_types import JOB_NAMES, Job, JobName
+from app.job_types import JOB_NAMES, OF_CONNECTED, Job, JobName
 from app.types import Server
 
 # What takes much memory has a process of its own, one at a time on a machine; the rest does not wait for it.
-HEAVY: frozenset[JobName] = frozenset({"embed-items", "learn-collab", "learn-two-tower", "train-ranker", "evaluate"})
+HEAVY: frozenset[JobName] = frozenset({"embed-items", "learn-collab", "learn-two-tower", "train-ranker", "evaluate", "publish"})
 HEAVY_QUEUE, LIGHT_QUEUE = "heavy", "light"
 AT_ONCE = timedelta()
 
@@ -30,7 +30,7 @@ def ask_for(connection: Connection, name: str, server: Server | None, user: str 
     known = next((one for one in JOB_NAMES if one == name), None)
     if known is None:
         raise UnknownJobName(f"No job has this name. There are: {', '.join(JOB_NAMES)}.")
-    if known == "sync-library" and not is_connected(connection, server):
+    if known in OF_CONNECTED and not is_connected(connection, server):
         raise NotConnected
     if user is None:
         return queued_or_enqueued(connection, known, None if server is None else server.id, None, now)

@@ -213,6 +213,21 @@ doubted_entries = Table(
     PrimaryKeyConstraint("server_id", "external_id"),
 )
 
+playlists = Table(
+    "playlists",
+    metadata,
+    _server(),
+    Column("user_id", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("playlist_id", Text, comment="the media server's own; NULL: about to be made"),
+    Column("not_ours", ARRAY(Text), nullable=False, comment="ids of playlists of this name that were there before"),
+    Column("item_ids", ARRAY(Text), nullable=False, comment="what we put into it, or were about to"),
+    Column("is_complete", Boolean, nullable=False, server_default=text("false"), comment="all of it was put there"),
+    _now("made_at"),
+    Column("let_go_at", DateTime(timezone=True), comment="when its user was found to have deleted or renamed it"),
+    PrimaryKeyConstraint("server_id", "user_id"),
+)
+
 user_libraries = Table(
     "user_libraries",
     metadata,

@@ -67,11 +67,11 @@ class Rankers(Generic[Loaded]):
             former = self._served.get(server_id)
             return None if former is None or (server_id, former) not in self._held else self._use((server_id, former))
 
-    def warm(self, timeout_seconds: float) -> bool:
-        """Begin to load what is live, the latest promoted first and no more than is held. Waits so long for it, and returns whether that
-        was enough; the rest goes on meanwhile."""
+    def warm(self, timeout_seconds: float, only: int | None = None) -> bool:
+        """Begin to load what is live, `only` on this server, the latest promoted first and no more than is held. Waits so long for it, and
+        returns whether that was enough; the rest goes on meanwhile."""
         try:
-            self._threads.submit(self._load_live).result(timeout_seconds)
+            self._threads.submit(self._load_live, only).result(timeout_seconds)
         except TimeoutError:
             return False
         return True
@@ -91,10 +91,10 @@ class Rankers(Generic[Loaded]):
             self._loading.add(key)
             self._threads.submit(self._load, key)
 
-    def _load_live(self) -> None:
+    def _load_live(self, only: int | None) -> None:
         try:
             with self._engine.begin() as connection:
-                live = models.live_models(connection)
+                live = models.live_models(connection, only)
         except SQLAlchemyError as error:
             log.warning("live rankers not listed", error=type(error).__name__)
             return

@@ -51,16 +51,22 @@ class View:
     interests: Sequence[Interest] = ()
     history: Sequence[Watched] = ()
     problem: PalateError | None = None
+    may_connect: bool = False
 
 
 def read_view(connection: Connection, key: Key, wanted: Wanted, now: datetime, rankers: Rankers[SecondStage]) -> View:
     """What can be shown of what is wanted; what stood in the way is in `problem`."""
-    view = View(servers=list_servers(connection, key.server_id))
+    view = View(servers=list_servers(connection, key.server_id), may_connect=may_connect(key))
     try:
         _fill(connection, view, wanted, now, rankers)
     except PalateError as error:
         view.problem = error
     return view
+
+
+def may_connect(key: Key) -> bool:
+    """Whether it may have a media server connected. Who asks any address on this machine's network has to be trusted with all servers."""
+    return key.allows("admin") and key.server_id is None
 
 
 def _fill(connection: Connection, view: View, wanted: Wanted, now: datetime, rankers: Rankers[SecondStage]) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from app.db import Connection, Engine, spaces
 from app.db.live import put_sitting
+from app.db.playlists import intend_playlist
 from app.db.queue import ask_for
 from app.db.slates import ServedSlate, write_slates
 from app.db.tables import metadata
@@ -47,6 +48,7 @@ def serve_and_compute(engine: Engine, server: Server, now: datetime) -> None:
         for name in ("ada", "bo"):
             ask_for(connection, "refresh-tastes", server, name, now)
             put_sitting(connection, server.id, str(uuid4()), name, Sitting(now, None, 0, now, None))
+            intend_playlist(connection, server.id, id_of(connection, server, name), "For you", [], [])
     refresh_tastes(engine, server.id, now, unseen)
 
 

@@ -154,3 +154,38 @@ def test_faults_come_when_they_are_asked_for(make_jellyfin: Callable[[FakeLibrar
     fake.dies_at = None
     fake.writes_dashes = True
     assert all(len(key) == 36 for key in ids_of(get(fake, "/Items")))
+
+
+def send(fake: FakeJellyfin, method: str, path: str, body: Any = None, **query: Any) -> httpx.Response:
+    return httpx.request(method, fake.url + path, params=query, json=body, headers=HEADERS, verify=False)
+
+
+@pytest.mark.usefixtures("described")
+@pytest.mark.parametrize(
+    "body", [{"Name": 5}, {"Name": "x", "IsPublic": "no"}, {"Name": "x", "planted": 1}, {"Name": "x", "Ids": ["no id"]}]
+)
+def test_a_body_that_the_description_does_not_know_is_a_complaint(jellyfin: FakeJellyfin, body: dict[str, Any]) -> None:
+    send(jellyfin, "POST", "/Playlists", {"UserId": next(iter(jellyfin.library.users))} | body)
+    assert len(jellyfin.complaints) == 1
+    jellyfin.complaints.clear()
+
+
+def test_a_playlist_is_public_for_music_and_takes_a_series_apart_unless_one_knows_better(jellyfin: FakeJellyfin, major: int) -> None:
+    user, other, *_ = jellyfin.library.users
+    series = next(one.id for one in jellyfin.library.items.values() if one.type == "Series")
+    made = send(jellyfin, "POST", "/Playlists", {"Name": "x", "UserId": user, "Ids": [series]}).json()["Id"]
+    [theirs] = jellyfin.playlists.of(user)
+    assert (theirs.is_public, theirs.media_type, len(theirs.item_ids)) == (True, "Audio", 12)
+    path = f"/Playlists/{made}/Items"
+    assert send(jellyfin, "POST", path, ids=theirs.item_ids[0], userId=user).status_code == 204
+    assert len(ids_of(get(jellyfin, path, userId=user))) == (13 if major >= 12 else 12)
+    # A key is nobody; another may look, and change nothing.
+    assert get(jellyfin, path).status_code == send(jellyfin, "POST", f"/Playlists/{made}", {"Ids": []}).status_code == 400
+    assert send(jellyfin, "POST", path, ids=series, userId=other).status_code == 403
+    assert get(jellyfin, path, userId=other).status_code == 200
+    entries = [item["PlaylistItemId"] for item in get(jellyfin, path, userId=user).json()["Items"]]
+    send(jellyfin, "DELETE", path, entryIds=",".join(entries[1:]))
+    assert len(theirs.item_ids) == 1
+    film = next(iter(jellyfin.library.items))
+    assert send(jellyfin, "DELETE", f"/Items/{film}").status_code == 204
+    assert film not in jellyfin.library.items

@@ -11,7 +11,7 @@ import orjson
 
 from app.connect.histories.tautulli import history_rows, read_rows
 from app.connect.histories.told import Told, Unread
-from app.connect.jellyfin_client import checked_url
+from app.connect.media_client import checked_url
 from app.errors import BadInput, MediaServerDown, MediaServerRefused, MediaServerSlow, MediaServerUnclear
 
 PAGE = 1000

@@ -16,7 +16,10 @@ WHERE server_id = :server_id
 ORDER BY coalesce(live_at, created_at) DESC, id DESC;
 
 -- name: live_models
-SELECT server_id, id, octet_length(bytes) AS size_bytes FROM models WHERE status = 'live' ORDER BY live_at DESC, server_id, id;
+SELECT server_id, id, octet_length(bytes) AS size_bytes
+FROM models
+WHERE status = 'live' AND (CAST(:only AS bigint) IS NULL OR server_id = :only)
+ORDER BY live_at DESC, server_id, id;
 
 -- name: read_bytes
 SELECT bytes, digest FROM models WHERE server_id = :server_id AND id = :model_id;

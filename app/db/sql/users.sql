@@ -82,6 +82,7 @@ slates AS (DELETE FROM slates WHERE server_id = :server_id AND user_id = :user_i
 user_libraries AS (DELETE FROM user_libraries WHERE server_id = :server_id AND user_id = :user_id RETURNING 1),
 jobs AS (DELETE FROM jobs WHERE server_id = :server_id AND user_id = :user_id RETURNING 1),
 sittings AS (DELETE FROM sittings WHERE server_id = :server_id AND user_id = :user_id RETURNING 1),
+playlists AS (DELETE FROM playlists WHERE server_id = :server_id AND user_id = :user_id RETURNING 1),
 -- Its id alone stays, so that the next sync is refused.
 tombstone AS (
     UPDATE users
@@ -92,7 +93,7 @@ tombstone AS (
 SELECT (SELECT count(*) FROM plays) AS plays, (SELECT count(*) FROM signals) AS signals,
        (SELECT count(*) FROM engagement) AS engagement, (SELECT count(*) FROM tastes) AS tastes,
        (SELECT count(*) FROM slates) AS slates, (SELECT count(*) FROM user_libraries) AS user_libraries,
-       (SELECT count(*) FROM jobs) AS jobs, (SELECT count(*) FROM sittings) AS sittings;
+       (SELECT count(*) FROM jobs) AS jobs, (SELECT count(*) FROM sittings) AS sittings, (SELECT count(*) FROM playlists) AS playlists;
 
 -- name: state_of_people
 -- Rises with each change of anybody's engagement; and who may no longer be learned from.

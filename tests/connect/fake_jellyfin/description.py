@@ -38,7 +38,7 @@ class Description:
         self._schemas = {name: _as_json_schema(schema) for name, schema in content["components"]["schemas"].items()}
         self._validators: dict[str, Any] = {}
 
-    def faults_of_request(self, method: str, path: str, query: Sequence[tuple[str, str]]) -> list[str]:
+    def faults_of_request(self, method: str, path: str, query: Sequence[tuple[str, str]], body: bytes = b"") -> list[str]:
         operation = self._operation(method, path)
         if operation is None:
             return [f"{method} {path} is not described"]
@@ -47,6 +47,9 @@ class Description:
         for name, value in query:
             if name in known:
                 faults += [f"{path}?{name}: {fault}" for fault in self._faults(known[name], _read(value, known[name]))]
+        if body:
+            described = operation["requestBody"]["content"]["application/json"]["schema"]
+            faults += [f"{path}: {fault}" for fault in self._faults(described, json.loads(body))]
         return faults
 
     def faults_of_answer(self, method: str, path: str, status: int, body: bytes) -> list[str]:

@@ -21,6 +21,7 @@ import orjson
 from tests.connect.fake_jellyfin.answers import Lists, folders, plain, users, views
 from tests.connect.fake_jellyfin.description import Description, description
 from tests.connect.fake_jellyfin.library import FakeLibrary
+from tests.connect.fake_jellyfin.playlists import Playlists
 from tests.connect.fake_jellyfin.socket import FakeSocket, handshake
 
 Fault = Literal["401", "403", "500", "503", "slow", "truncated", "hang up", "elsewhere", "no json", "no items"]
@@ -43,6 +44,7 @@ class Asked:
     path: str
     query: dict[str, str]
     headers: dict[str, str]
+    method: str = "GET"
 
 
 class FakeJellyfin:
@@ -57,6 +59,7 @@ class FakeJellyfin:
     def __init__(self, library: FakeLibrary, major: Literal[10, 12] = 12, base_path: str = "") -> None:
         self.library, self.major, self.base_path = library, major, base_path
         self.lists = Lists(library, major)
+        self.playlists = Playlists(library, major)
         self.asked: list[Asked] = []
         self.complaints: list[str] = []
         self.faults: dict[int, Fault] = {}
@@ -85,24 +88,26 @@ class FakeJellyfin:
         parts = urlsplit(target)
         pairs = parse_qsl(parts.query, keep_blank_values=True)
         path = parts.path.removeprefix(self.base_path)
-        self.asked.append(Asked(path, dict(pairs), {name.lower(): value for name, value in headers.items()}))
+        self.asked.append(Asked(path, dict(pairs), {name.lower(): value for name, value in headers.items()}, method))
         if self._description is not None and path != HISTORY_PATH:
             described = [(name, value) for name, value in pairs if name.lower() not in ("apikey", "api_key")]
-            self.complaints += self._description.faults_of_request(method, path, described)
+            self.complaints += self._description.faults_of_request(method, path, described, body)
         self.before.get(number, lambda: None)()
         if self.dies_at is not None and number >= self.dies_at:
             return None
         fault = self.faults.get(number, self.always)
         if fault is not None and (spoilt := self._spoilt(fault)) is not None:
             return spoilt if spoilt.status else None
-        good = self.canned.get(path) or (self._history(body, headers) if path == HISTORY_PATH else self._good(path, dict(pairs), headers))
-        if good.status == 200 and self._description is not None and path != HISTORY_PATH:
+        good = self.canned.get(path)
+        if good is None:
+            good = self._history(body, headers) if path == HISTORY_PATH else self._good(path, dict(pairs), headers, method, body)
+        if good.status in (200, 204) and self._description is not None and path != HISTORY_PATH:
             self.complaints += self._description.faults_of_answer(method, path, good.status, good.body)
         if self.slow_above is not None and int(dict(pairs).get("limit", 0)) > self.slow_above:
             time.sleep(self.slow_seconds)
         match fault:
             case "truncated":
-                return Answer(good.status, good.body[: len(good.body) // 2])
+                return Answer(good.status, good.body[: len(good.body) // 2]) if good.body else None
             case "no items":
                 return Answer(good.status, orjson.dumps({"Items": [], "TotalRecordCount": 0, "StartIndex": 0}))
             case _:
@@ -143,7 +148,7 @@ class FakeJellyfin:
                 time.sleep(self.slow_seconds)
         return None
 
-    def _good(self, path: str, query: dict[str, str], headers: Mapping[str, str]) -> Answer:
+    def _good(self, path: str, query: dict[str, str], headers: Mapping[str, str], method: str, body: bytes) -> Answer:
         if path == "/System/Info/Public":
             return self._json(self._info())
         token = self._token(query, headers)
@@ -154,7 +159,14 @@ class FakeJellyfin:
             # A key is nobody.
             mine = [one for one in users(self.library, {}) if one["Id"] == user]
             return self._json(mine[0]) if mine else self._refused("no user")
-        return self._of_anybody(path, query, user) if user is not None else self._of_key(path, query)
+        if user is not None:
+            return self._of_anybody(path, query, user)
+        if method != "GET" or path.startswith("/Playlists"):
+            status, content = self.playlists.answer(method, path, query, orjson.loads(body) if body else None)
+            return Answer(status, self._in_its_form(content))
+        if path == "/Items" and query.get("includeItemTypes") == "Playlist":
+            return self._json(self.playlists.listed(query))
+        return self._of_key(path, query)
 
     def _of_key(self, path: str, query: dict[str, str]) -> Answer:
         match path:
@@ -206,10 +218,12 @@ class FakeJellyfin:
         return Answer(400, orjson.dumps({"title": what, "status": 400}))
 
     def _json(self, content: Any) -> Answer:
-        body = orjson.dumps(content)
-        if self.writes_dashes:
-            body = re.sub(rb'"([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})"', rb'"\1-\2-\3-\4-\5"', body)
-        return Answer(200, body)
+        return Answer(200, self._in_its_form(orjson.dumps(content)))
+
+    def _in_its_form(self, body: bytes) -> bytes:
+        if not self.writes_dashes:
+            return body
+        return re.sub(rb'"([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})"', rb'"\1-\2-\3-\4-\5"', body)
 
 
 @contextlib.contextmanager
@@ -233,13 +247,12 @@ def serving(fake: Fake) -> Iterator[Fake]:
                 with contextlib.suppress(OSError):
                     socket.hear()
                 return
-            self._answer("GET", b"")
+            self._answer()
 
-        def do_POST(self) -> None:
-            self._answer("POST", self.rfile.read(int(self.headers["Content-Length"])))
-
-        def _answer(self, method: str, body: bytes) -> None:
-            answer = fake.answer(method, self.path, self.headers, body)  # type: ignore[arg-type]  # a message is a mapping without regard to case
+        def _answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            # A message is a mapping without regard to case.
+            answer = fake.answer(self.command, self.path, self.headers, body)  # type: ignore[arg-type]
             if answer is None:
                 self.close_connection = True
                 return
@@ -255,6 +268,8 @@ def serving(fake: Fake) -> Iterator[Fake]:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 self.wfile.write(answer.body)
                 self.wfile.flush()
+
+        do_POST = do_DELETE = _answer  # noqa: N815
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True

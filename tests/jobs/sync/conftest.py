@@ -1,14 +1,15 @@
 """Servers that are connected to a made-up Jellyfin."""
 
-from collections.abc import Callable
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import pytest
+from fastapi.testclient import TestClient
 
-from app.connect.media_servers import open_media_server
 from app.db import Engine
 from app.db.connections import put_connection
 from app.db.servers import put_server
@@ -19,13 +20,13 @@ from jobs.sync_library import Synced, sync_library
 from tests.conftest import SECRET_KEY
 from tests.connect.conftest import jellyfin, major, make_emby, make_jellyfin, make_plex
 from tests.connect.fake_jellyfin.library import FakeLibrary, generated, guid
-from tests.connect.fake_jellyfin.server import KEY, FakeJellyfin
+from tests.connect.fake_jellyfin.server import KEY, FakeJellyfin, serving
+from tests.jobs.sync.hasty import hasty
+from tests.jobs.sync.publishing import Home
 from tests.jobs.sync.rows import rows
 
-__all__ = ["jellyfin", "major", "make_emby", "make_jellyfin", "make_plex"]
+__all__ = ["hasty", "jellyfin", "major", "make_emby", "make_jellyfin", "make_plex"]
 
-# Small pages, so that a list has several; nobody waits long.
-hasty = partial(open_media_server, pauses=(0.01, 0.01), page=7, timeout=10.0)
 Sync = Callable[..., Synced]
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
 EVENING = datetime(2026, 3, 1, 20, 15, tzinfo=UTC)
@@ -37,13 +38,16 @@ def connected(engine: Engine, make_server: Callable[..., Server]) -> Callable[[F
     """A server of the test's own that reads this Jellyfin."""
 
     def connect(fake: FakeJellyfin) -> Server:
-        made = make_server()
-        with engine.begin() as connection:
-            server, _ = put_server(connection, made.external_id, "Attic", fake.kind, {})
-            put_connection(connection, server.id, fake.kind, fake.url, encrypted(KEY, SECRET_KEY), "f" * 32)
-        return server
+        return connected_to(engine, make_server().external_id, fake)
 
     return connect
+
+
+def connected_to(engine: Engine, name: str, fake: FakeJellyfin) -> Server:
+    with engine.begin() as connection:
+        server, _ = put_server(connection, name, "Attic", fake.kind, {})
+        put_connection(connection, server.id, fake.kind, fake.url, encrypted(KEY, SECRET_KEY), "f" * 32)
+    return server
 
 
 @pytest.fixture
@@ -91,3 +95,38 @@ class House:
 def house(make_jellyfin: Callable[..., FakeJellyfin], connected: Callable[[FakeJellyfin], Server], sync: Sync, engine: Engine) -> House:
     fake = make_jellyfin(generated(12, 2, 3, 2, 0), 10)
     return House(fake, connected(fake), sync, engine)
+
+
+@pytest.fixture(scope="session")
+def homes(engine: Engine, client: TestClient) -> Iterator[Callable[[int], Home]]:
+    """One of each version, read once."""
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def of(major: Literal[10, 12]) -> Home:
+            fake = stack.enter_context(serving(FakeJellyfin(generated(6, 1, 3, 3, 0), major)))
+            server = connected_to(engine, f"published-{major}", fake)
+            sync_library(engine, server, SECRET_KEY, datetime.now(UTC), unseen, connect=hasty)
+            return Home(fake, server, engine, client)
+
+        yield of
+
+
+@pytest.fixture
+def home(homes: Callable[[int], Home], major: int) -> Iterator[Home]:
+    """For tests that change nothing of the library, and nobody's history."""
+    found = homes(major)
+    found.forget_playlists()
+    yield found
+    assert found.fake.complaints == []
+
+
+@pytest.fixture
+def own_home(
+    make_jellyfin: Callable[..., FakeJellyfin], major: int, connected: Callable[[FakeJellyfin], Server], sync: Sync, engine: Engine,
+    client: TestClient,
+) -> Home:  # fmt: skip
+    fake = make_jellyfin(generated(6, 1, 3, 3, 0), major)
+    made = Home(fake, connected(fake), engine, client)
+    sync(made.server)
+    return made

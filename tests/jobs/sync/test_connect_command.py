@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from app.cli import app
 from app.db import Engine
 from app.db.servers import digest_of
-from app.errors import BadInput, MediaServerRefused, NotConnected, UnknownServer
+from app.errors import BadInput, MediaServerRefused, NotConnected, PalateError, UnknownServer
 from app.types import Server
 from tests.connect.fake_emby import FakeEmby, numbered
 from tests.connect.fake_jellyfin.library import FakeLibrary, generated, guid
@@ -156,3 +156,25 @@ def test_a_webhook_is_made_shown_once_and_revoked(palate: Palate, client: TestCl
     assert client.post(path, json=told).status_code == 401
     # A server that a script tells of is of no kind that sends webhooks.
     assert isinstance(palate("connect", "webhook", "--server", server.external_id).exception, BadInput)
+
+
+def test_playlists_are_shown_made_and_taken_back_in_a_command_each(
+    palate: Palate, make_jellyfin: MakeJellyfin, library: FakeLibrary, token: Path
+) -> None:
+    fake = make_jellyfin(library)
+    palate("connect", "jellyfin", fake.url, "--server", "listed", "--token-file", token)
+    fake.asked.clear()
+    shown = palate("publish", "--server", "listed", "--dry-run")
+    assert (shown.exit_code, fake.asked) == (0, []), (shown.output, shown.exception)
+    assert "For you" in shown.output
+    assert "make" in shown.output
+    made = palate("publish", "--server", "listed", "--name", "Tonight", "--limit", 1)
+    assert "2 playlists made, 0 changed, 0 as they were" in made.output
+    assert [(one.name, len(one.item_ids)) for one in fake.playlists.all.values()] == [("Tonight", 1)] * 2
+    shown = palate("publish", "--server", "listed", "--remove", "--dry-run")
+    assert shown.output.count("Tonight") == 2
+    removed = palate("publish", "--server", "listed", "--remove")
+    assert ("2 playlists deleted" in removed.output, fake.playlists.all) == (True, {})
+    assert KEY not in shown.output + made.output + removed.output
+    for arguments in (("--user", "User 1"), ("--server", "listed", "--user", "nobody")):
+        assert isinstance(palate("publish", *arguments).exception, PalateError)

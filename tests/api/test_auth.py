@@ -17,7 +17,7 @@ from tests.api.conftest import MakeClient, MakeKey, bearer
 # Open by the contract, closed by a setting of their own, or pages that have a session.
 OPEN = {"/health/live", "/health/ready", "/api/health", "/api/version"}
 BY_SETTING = {"/metrics", "/docs", "/docs/oauth2-redirect", "/openapi.json"}
-PAGES = {"/", "/login", "/logout", "/slate", "/static"}
+PAGES = {"/", "/login", "/logout", "/slate", "/static", "/connect", "/connect/progress"}
 # Under it, what clients of Streamystats ask with a Jellyfin user's token.
 OF_TOKENS = "/api/"
 

@@ -52,7 +52,8 @@ def test_every_name_of_the_contract_can_be_started_but_what_needs_a_media_server
     for name in JOB_NAMES:
         answer = client.post(f"/admin/jobs/{name}", json={"server_id": server.external_id})
         assert answer.status_code == (409 if name in OF_CONNECTED else 202), answer.text
-    assert "POST /ingest/items" in client.post("/admin/jobs/sync-library").json()["detail"]
+    refused = client.post("/admin/jobs/sync-library", json={"server_id": server.external_id})
+    assert "POST /ingest/items" in refused.json()["detail"]
 
 
 def test_what_a_worker_tells_is_answered(client: TestClient, engine: Engine, server: Server) -> None:

@@ -10,7 +10,7 @@ from app.db.servers import put_server
 from app.types import Server
 
 CAREFUL = {
-    "unrated": "hide", "without_library": "hide", "in_progress": "seen", "watched_returns_after_days": None,
+    "unrated": "hide", "without_library": "hide", "guests": "hide", "in_progress": "seen", "watched_returns_after_days": None,
     "preset": "palate", "weights": {}, "variety": 0.2, "balance": 0.07, "franchise_cap": 2, "genre_cap": None, "freshness": 0.05,
     "schedule": {}, "time_zone": None,
 }  # fmt: skip

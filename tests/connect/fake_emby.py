@@ -26,7 +26,7 @@ class FakeEmby(FakeJellyfin):
         self.product: str | None = None
         self._description = description("emby")
 
-    def _good(self, path: str, query: dict[str, str], headers: Mapping[str, str]) -> Answer:
+    def _good(self, path: str, query: dict[str, str], headers: Mapping[str, str], method: str, body: bytes) -> Answer:
         if headers.get("X-Emby-Token") != KEY:
             return Answer(401)
         query = {name[0].lower() + name[1:]: value for name, value in query.items()}

@@ -52,7 +52,7 @@ class FakePlex(FakeJellyfin):
     def _add(self, account: str, item_id: str, at: datetime) -> None:
         self.history.append(Viewing(len(self.history) + 1, account, item_id, at))
 
-    def _good(self, path: str, query: dict[str, str], headers: Mapping[str, str]) -> Answer:
+    def _good(self, path: str, query: dict[str, str], headers: Mapping[str, str], method: str, body: bytes) -> Answer:
         if headers.get("X-Plex-Token") != KEY or headers.get("Accept") != "application/json":
             return Answer(401, b"<html><body>401 Unauthorized</body></html>")
         if found := re.fullmatch(r"/library/sections/(\d+)/all", path):

@@ -1,5 +1,5 @@
-"""A made-up Jellyfin to connect on the page."""
+"""Made-up media servers to connect on the page."""
 
-from tests.connect.conftest import major, make_jellyfin
+from tests.connect.conftest import major, make_jellyfin, make_plex
 
-__all__ = ["major", "make_jellyfin"]
+__all__ = ["major", "make_jellyfin", "make_plex"]

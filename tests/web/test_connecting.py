@@ -23,7 +23,8 @@ from app.web.connecting import remaining
 from jobs.running import run_job
 from tests.conftest import SECRET_KEY
 from tests.connect.fake_jellyfin.library import FakeLibrary, generated
-from tests.connect.fake_jellyfin.server import KEY, FakeJellyfin, webhook_plugin
+from tests.connect.fake_jellyfin.server import KEY, FakeJellyfin, plugin
+from tests.connect.fake_plex import FakePlex
 
 MakeJellyfin = Callable[..., FakeJellyfin]
 
@@ -45,8 +46,8 @@ def library() -> FakeLibrary:
     return generated(4, 1, 2, 2, 3)
 
 
-def connect(client: TestClient, url: str, name: str, token: str = KEY, **headers: str) -> Any:
-    return client.post("/connect", data={"url": url, "token": token, "server_id": name}, headers=headers)
+def connect(client: TestClient, url: str, name: str, token: str = KEY, kind: str = "jellyfin", **headers: str) -> Any:
+    return client.post("/connect", data={"kind": kind, "url": url, "token": token, "server_id": name}, headers=headers)
 
 
 def test_a_jellyfin_is_connected_and_read_and_its_token_is_seen_nowhere(
@@ -54,7 +55,7 @@ def test_a_jellyfin_is_connected_and_read_and_its_token_is_seen_nowhere(
     capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     fake = make_jellyfin(library, major)
-    fake.plugins = [webhook_plugin()]
+    fake.plugins = [plugin()]
     form = operator.get("/connect")
     assert 'type="password"' in form.text
     name = f"attic-{major}"
@@ -84,6 +85,19 @@ def test_a_jellyfin_is_connected_and_read_and_its_token_is_seen_nowhere(
     assert KEY not in seen
 
 
+def test_a_plex_is_connected_alike(operator: TestClient, make_plex: Callable[..., FakePlex], library: FakeLibrary, engine: Engine) -> None:
+    fake = make_plex(library)
+    page = connect(operator, fake.url, "loft", kind="plex")
+    assert (page.status_code, "Loft is connected" in page.text, "they get nothing unless" in page.text) == (200, True, True)
+    with engine.begin() as connection:
+        server = find_server(connection, "loft")
+        assert server is not None
+        stored = find_connection(connection, server.id)
+        assert stored is not None
+        assert (server.kind, stored.kind) == ("plex", "plex")
+    assert KEY not in page.text
+
+
 def test_what_stands_in_the_way_is_said_and_nothing_is_stored(
     operator: TestClient, make_jellyfin: MakeJellyfin, library: FakeLibrary, engine: Engine
 ) -> None:
@@ -91,7 +105,7 @@ def test_what_stands_in_the_way_is_said_and_nothing_is_stored(
     old.version, no_jellyfin.always, moved.always = "10.10.7", "no json", "elsewhere"
     cases = [
         (connect(operator, "http://127.0.0.1:9", "no"), "does not answer"),
-        (connect(operator, no_jellyfin.url, "no"), "Is this the address of a Jellyfin?"),
+        (connect(operator, no_jellyfin.url, "no"), "Is this the address of a Jellyfin"),
         (connect(operator, fake.url, "no", "planted-wrong-token"), "does not accept the token"),
         (connect(operator, old.url, "no"), "reads 10.11 and newer"),
         (connect(operator, moved.url, "no"), "sends elsewhere"),
@@ -114,7 +128,7 @@ def test_what_stands_in_the_way_is_said_and_nothing_is_stored(
         assert find_server(connection, "no") is None
     assert connect(operator, fake.url, "theirs").status_code == 200
     fake.id = "e" * 32
-    assert "connected to another Jellyfin" in connect(operator, fake.url, "theirs").text
+    assert "connected to another media server" in connect(operator, fake.url, "theirs").text
 
 
 def test_only_who_may_do_anything_anywhere_may_have_an_address_asked(

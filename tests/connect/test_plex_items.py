@@ -44,7 +44,7 @@ def test_what_is_left_in_the_middle_says_how_far_and_keeps_its_name_while_it_goe
     now, later = (state_of(FILM | {"viewOffset": offset, "lastViewedAt": 1_777_629_600 + offset}) for offset in (1_650_000, 1_700_000))
     assert now.percent is not None
     assert round(now.percent) == 25
-    names = {play["play_id"] for state in (now, later) for play in play_bodies("1", state, with_earlier=False)}
+    names = {play["play_id"] for state in (now, later) for play in play_bodies("1", state, n_earlier=0)}
     assert len(names) == 1
     assert said(now) == {"rating": 8.0}
 
@@ -53,7 +53,7 @@ def test_a_viewing_is_a_finished_play_and_one_of_something_gone_is_none() -> Non
     row = {"historyKey": "/status/sessions/history/9", "ratingKey": "501", "type": "movie", "accountID": 2, "viewedAt": 1_777_629_600}
     state = viewing_of(row, is_shown=False)
     assert state is not None
-    [play] = play_bodies("2", state, with_earlier=True)
+    [play] = play_bodies("2", state, n_earlier=state.n_plays - 1)
     assert (play["item_id"], play["started_at"], play["completed"]) == ("501", SEEN_AT.isoformat(), True)
     for change in ({"ratingKey": None}, {"type": "track"}, {"viewedAt": None}, {"viewedAt": "yesterday"}):
         assert viewing_of(row | change, is_shown=False) is None
@@ -92,5 +92,5 @@ def test_whatever_a_server_says_it_is_read_or_left_out(change: dict[str, Any]) -
         return
     assert ITEMS.read([item_body(item, "1")])[2] == []
     state = state_of(item)
-    assert PLAYS.read(list(play_bodies("1", state, with_earlier=True)))[2] == []
+    assert PLAYS.read(list(play_bodies("1", state, n_earlier=3)))[2] == []
     assert SIGNALS.read([signal_body("1", state.item_id, kind, value) for kind, value in said(state).items()])[2] == []

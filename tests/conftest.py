@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
+from sqlalchemy import text
 
 from app.connect.demo.household import read_demo
 from app.connect.importing import run_import
@@ -50,8 +51,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A running PostgreSQL of this run's own; its database is empty."""
+    """A running PostgreSQL of this run's own; its database is empty. It waits for no disk: nobody cuts its power."""
     with embedded_database(tmp_path_factory.mktemp("palate")) as database:
+        engine = working_engine(database.url)
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+                connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
+            connection.execute(text("SELECT pg_reload_conf()"))
+        engine.dispose()
         yield database.url
 
 

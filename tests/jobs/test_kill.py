@@ -25,7 +25,7 @@ from tests.db.household import Body, House
 
 ROOT = Path(__file__).parents[2]
 N_FILMS, N_USERS, N_RATINGS = 300, 60, 6_000
-N_TO_EMBED = 4 * BATCH + 100
+N_TO_EMBED = 2 * BATCH + 100
 
 Start = Callable[..., subprocess.Popen[str]]
 

@@ -120,6 +120,7 @@ def change_under_load(
     caller: Caller, first: int, second: int, n_requests: int, a_second: float, n_rounds: int
 ) -> dict[int, dict[str, Order]]:
     """`first` is live. `second` is promoted and rolled back `n_rounds` times, evenly. Returns what each model orders for whom."""
+    _wait_until_ranked(caller)
     expected = {first: caller.orders()}
     caller.promote(second)
     _wait_for_another(caller, expected[first])
@@ -139,6 +140,13 @@ def change_under_load(
         thread.join(timeout=60)
     assert not any(thread.is_alive() for thread in threads)
     return expected
+
+
+def _wait_until_ranked(caller: Caller) -> None:
+    """The first who ask a service that starts may be answered before its models are loaded."""
+    deadline = time.monotonic() + PICKED_UP_SECONDS
+    while "no_ranker" in caller.ask(PEOPLE[0]).degraded:
+        assert time.monotonic() < deadline
 
 
 def _wait_for(caller: Caller, orders: dict[str, Order]) -> None:

@@ -5,6 +5,9 @@ from typing import Any
 import hypothesis
 import pytest
 import schemathesis
+
+# Else the first test imports it, beside running threads: there CPython 3.11 once failed to compile it (AST recursion depth mismatch).
+import schemathesis.specs.openapi.schemas
 from hypothesis import HealthCheck, given
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode

@@ -137,6 +137,8 @@ def _load(callers: list[Caller], step: Callable[[Caller], None], seconds: float)
 
     def run(caller: Caller) -> None:
         caller.spent.clear()
+        # Left alone for some seconds, the service closes it; the next request opens it.
+        caller.connection.close()
         while time.perf_counter() < started + seconds:
             step(caller)
 

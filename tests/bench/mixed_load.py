@@ -113,6 +113,8 @@ def add_films(caller: Caller, stopping: threading.Event) -> None:
     for number in range(10**6):
         if stopping.wait(ADD_EVERY_SECONDS):
             return
+        # Left alone so long, the service closed it.
+        caller.connection.close()
         caller.tell("items", film(f"new{number}", overview=f"A story told {number} times."))
 
 

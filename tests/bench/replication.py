@@ -43,7 +43,8 @@ def load(service: Service, paths: list[str], n_connections: int, seconds: float)
         with service.client() as client:
             while time.monotonic() < until:
                 began = time.monotonic()
-                statuses[client.get(paths[turn % len(paths)]).status_code] += 1
+                # Another address each time, so that every answer is made anew.
+                statuses[client.get(f"{paths[turn % len(paths)]}&asked={until}-{turn}").status_code] += 1
                 spent.append(time.monotonic() - began)
                 turn += n_connections
 

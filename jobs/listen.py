@@ -62,7 +62,7 @@ def _listen_to_all(engine: Engine, secret: Callable[[], str], stopping: threadin
     try:
         while not stopping.is_set():
             with engine.begin() as connection:
-                found = [find_server(connection, name) for name in connected_servers(connection)]
+                found = [find_server(connection, name) for name in connected_servers(connection, "jellyfin")]
             for server in found:
                 if server is None or (server.external_id in threads and threads[server.external_id].is_alive()):
                     continue
@@ -99,7 +99,7 @@ class Ear:
         """Until the socket closes or it is over. Raises as `JellyfinClient.get`."""
         with self._engine.begin() as connection:
             stored = find_connection(connection, self._server.id)
-        if stored is None or stored.kind != "jellyfin":
+        if stored is None:
             self._rest(LONGEST_PAUSE_SECONDS)
             return
         with JellyfinClient(stored.url, decrypted(stored.token, self._secret())) as client, client.socket() as socket:

@@ -81,8 +81,12 @@ def _known(request: Request, digest: bytes, found: Key | None) -> Key:
     key = BOOTSTRAP if is_bootstrap else found
     if key is None:
         raise InvalidKey
-    # For the rate limits: it counts by itself.
-    request.scope["has_good_key"] = True
+    counts_by_itself(request)
     if key.id is not None:
         request.app.state.key_use.note(key.id)
     return key
+
+
+def counts_by_itself(request: Request) -> None:
+    """For the rate limits: whoever asks is known, and counts by what they sent rather than by their address."""
+    request.scope["has_good_key"] = True

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
+from app.api.auth import counts_by_itself
 from app.connect.jellyfin_user_token import TokenUser, token_in
 from app.connect.jellyfin_values import guid
 from app.db.connections import ConnectedJellyfin, Selector, find_jellyfin, only_jellyfin
@@ -72,8 +73,7 @@ def caller_at(request: Request, server: ConnectedJellyfin) -> Caller:
     user = None if token is None else request.app.state.user_tokens.user_of(server.id, server.url, token)
     if user is None:
         raise Unauthorized
-    # For the rate limits: this token counts by itself.
-    request.scope["has_good_key"] = True
+    counts_by_itself(request)
     return Caller(server, user)
 
 

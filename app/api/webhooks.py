@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Path, Request
 from pydantic_core import from_json
 from starlette.datastructures import UploadFile
 
+from app.api.auth import counts_by_itself
 from app.api.metrics import INGESTED_ROWS
 from app.api.parameters import NO_NUL, ServerPath, described_body
 from app.api.problems import documented
@@ -47,8 +48,7 @@ def open_webhook(request: Request, server_id: ServerPath) -> Server:
         server = find_webhook(connection, server_id, digest)
     if server is None:
         raise BadSecret
-    # For the rate limits: this secret counts by itself.
-    request.scope["has_good_key"] = True
+    counts_by_itself(request)
     return server
 
 

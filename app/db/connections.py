@@ -74,13 +74,12 @@ def only_jellyfin(connection: Connection) -> ConnectedJellyfin | None:
 
 def is_connected(connection: Connection, server: Server | None) -> bool:
     """None: whether any is."""
-    connected = connected_servers(connection)
-    return bool(connected) if server is None else server.external_id in connected
+    return bool(connected_servers(connection)) if server is None else find_connection(connection, server.id) is not None
 
 
-def connected_servers(connection: Connection) -> list[str]:
-    """Their ids."""
-    return list(connection.execute(statement("connections", "list_connected")).scalars())
+def connected_servers(connection: Connection, kind: MediaServerKind | None = None) -> list[str]:
+    """The ids of those that are connected to a media server, of this kind where one is given."""
+    return list(connection.execute(statement("connections", "list_connected"), {"kind": kind}).scalars())
 
 
 def write_synced(

@@ -16,6 +16,7 @@ from app.learn.ranker import LambdaMart
 from app.learn.second_stage import SecondStage, read_second_stage
 from app.types import Server
 from tests.jobs.street import Street
+from tests.jobs.working import until
 
 PEOPLE = [f"u{number}" for number in range(20)]
 N_CONNECTIONS = 8
@@ -120,46 +121,32 @@ def change_under_load(
     caller: Caller, first: int, second: int, n_requests: int, a_second: float, n_rounds: int
 ) -> dict[int, dict[str, Order]]:
     """`first` is live. `second` is promoted and rolled back `n_rounds` times, evenly. Returns what each model orders for whom."""
-    _wait_until_ranked(caller)
+
+    def wait_for(model: int) -> None:
+        """What was promoted is picked up in time."""
+        until(lambda: caller.ask(PEOPLE[0]).order == expected[model][PEOPLE[0]], PICKED_UP_SECONDS)
+
+    # The first who ask a service that starts may be answered before its models are loaded.
+    until(lambda: "no_ranker" not in caller.ask(PEOPLE[0]).degraded, PICKED_UP_SECONDS)
     expected = {first: caller.orders()}
     caller.promote(second)
-    _wait_for_another(caller, expected[first])
+    until(lambda: caller.ask(PEOPLE[0]).order != expected[first][PEOPLE[0]], PICKED_UP_SECONDS)
     expected[second] = caller.orders()
     caller.rollback()
-    _wait_for(caller, expected[first])
+    wait_for(first)
     threads = caller.start(n_requests, a_second)
     pause = n_requests / a_second / (2 * n_rounds + 1)
     for _ in range(n_rounds):
         time.sleep(pause)
         caller.promote(second)
-        _wait_for(caller, expected[second])
+        wait_for(second)
         time.sleep(pause)
         caller.rollback()
-        _wait_for(caller, expected[first])
+        wait_for(first)
     for thread in threads:
         thread.join(timeout=60)
     assert not any(thread.is_alive() for thread in threads)
     return expected
-
-
-def _wait_until_ranked(caller: Caller) -> None:
-    """The first who ask a service that starts may be answered before its models are loaded."""
-    deadline = time.monotonic() + PICKED_UP_SECONDS
-    while "no_ranker" in caller.ask(PEOPLE[0]).degraded:
-        assert time.monotonic() < deadline
-
-
-def _wait_for(caller: Caller, orders: dict[str, Order]) -> None:
-    """Until they are served: what was promoted is picked up in time."""
-    deadline = time.monotonic() + PICKED_UP_SECONDS
-    while caller.ask(PEOPLE[0]).order != orders[PEOPLE[0]]:
-        assert time.monotonic() < deadline
-
-
-def _wait_for_another(caller: Caller, orders: dict[str, Order]) -> None:
-    deadline = time.monotonic() + PICKED_UP_SECONDS
-    while caller.ask(PEOPLE[0]).order == orders[PEOPLE[0]]:
-        assert time.monotonic() < deadline
 
 
 def check(caller: Caller, expected: dict[int, dict[str, Order]], logged: dict[str, int | None], n_requests: int) -> None:

@@ -8,7 +8,11 @@ ON CONFLICT (server_id) DO UPDATE SET kind = excluded.kind, url = excluded.url, 
 SELECT kind, url, token, media_server_id, synced_until, swept_at, held, history_row FROM connections WHERE server_id = :server_id;
 
 -- name: list_connected
-SELECT s.external_id FROM connections c JOIN servers s ON s.id = c.server_id ORDER BY s.external_id;
+SELECT s.external_id
+FROM connections c
+JOIN servers s ON s.id = c.server_id
+WHERE CAST(:kind AS text) IS NULL OR c.kind = :kind
+ORDER BY s.external_id;
 
 -- name: write_synced
 UPDATE connections

@@ -228,10 +228,7 @@ class FakeJellyfin:
         return re.sub(rb'"([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})"', rb'"\1-\2-\3-\4-\5"', body)
 
 
-@contextlib.contextmanager
-def serving(fake: Fake) -> Iterator[Fake]:
-    """On a free port of this machine; its address is `fake.url`."""
-
+def _handler(fake: FakeJellyfin) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
@@ -273,7 +270,13 @@ def serving(fake: Fake) -> Iterator[Fake]:
 
         do_POST = do_DELETE = _answer  # noqa: N815
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    return Handler
+
+
+@contextlib.contextmanager
+def serving(fake: Fake) -> Iterator[Fake]:
+    """On a free port of this machine; its address is `fake.url`."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _handler(fake)) as server:
         server.daemon_threads = True
         fake.url = f"http://127.0.0.1:{server.server_address[1]}{fake.base_path}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)

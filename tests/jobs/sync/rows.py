@@ -1,11 +1,15 @@
 """All that a sync writes, under the names that the media server gives: equal wherever the same was told, whatever happened on the way."""
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 
 from app.db import Engine
+from app.errors import MediaServerDown
 from app.types import Server
+from tests.connect.fake_jellyfin.server import FakeJellyfin
 
 READ = {
     "entries": """
@@ -43,3 +47,14 @@ def rows(engine: Engine, server: Server, table: str, **only: Any) -> list[Any]:
 
 def everything(engine: Engine, server: Server) -> dict[str, list[Any]]:
     return {table: rows(engine, server, table) for table in READ}
+
+
+def break_off(fake: FakeJellyfin, moments: Iterable[int], server: Server, sync: Callable[..., Any], engine: Engine) -> None:
+    """Syncs that end after so many requests each, none of which deletes anything, and one that comes to its end."""
+    for left in moments:
+        fake.dies_at = len(fake.asked) + left
+        with pytest.raises(MediaServerDown):
+            sync(server, depth="everything")
+        assert rows(engine, server, "entries", is_gone=True) == []
+    fake.dies_at = None
+    sync(server, depth="everything")

@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.db import Engine
-from app.errors import MediaServerDown, MediaServerRefused
+from app.errors import MediaServerRefused
 from app.types import Server
 from tests.connect.fake_emby import FakeEmby, numbered
 from tests.connect.fake_jellyfin.library import EPOCH, FakeLibrary, generated
 from tests.connect.fake_jellyfin.server import KEY, FakeJellyfin
 from tests.jobs.sync.conftest import Sync
-from tests.jobs.sync.rows import everything, rows
+from tests.jobs.sync.rows import break_off, everything, rows
 
 Connected = Callable[[FakeJellyfin], Server]
 MakeEmby = Callable[[FakeLibrary], FakeEmby]
@@ -77,13 +77,7 @@ def test_broken_off_anywhere_it_ends_in_the_same_rows(make_emby: MakeEmby, conne
     sync(wanted)
     shaky = make_emby(library())
     server = connected(shaky)
-    for left in range(3, len(whole.asked), 19):
-        shaky.dies_at = len(shaky.asked) + left
-        with pytest.raises(MediaServerDown):
-            sync(server, depth="everything")
-        assert rows(engine, server, "entries", is_gone=True) == []
-    shaky.dies_at = None
-    sync(server, depth="everything")
+    break_off(shaky, range(3, len(whole.asked), 19), server, sync, engine)
     assert everything(engine, server) == everything(engine, wanted)
 
 

@@ -8,13 +8,13 @@ import pytest
 
 from app.db import Engine
 from app.db.servers import put_server
-from app.errors import MediaServerDown, MediaServerRefused, MediaServerUnclear
+from app.errors import MediaServerRefused, MediaServerUnclear
 from app.types import Server
 from tests.connect.fake_jellyfin.library import FakeLibrary, generated
 from tests.connect.fake_jellyfin.server import KEY, Answer, FakeJellyfin
 from tests.connect.fake_plex import OWNER, FakePlex
 from tests.jobs.sync.conftest import Sync
-from tests.jobs.sync.rows import everything, rows
+from tests.jobs.sync.rows import break_off, everything, rows
 
 Connected = Callable[[FakeJellyfin], Server]
 MakePlex = Callable[[FakeLibrary], FakePlex]
@@ -165,13 +165,7 @@ def test_broken_off_anywhere_it_ends_in_the_same_rows(make_plex: MakePlex, conne
     whole, shaky = (make_plex(generated(5, 1, 2, 2, 4)) for _ in range(2))
     wanted, server = connected(whole), connected(shaky)
     sync(wanted)
-    for left in range(3, len(whole.asked), 4):
-        shaky.dies_at = len(shaky.asked) + left
-        with pytest.raises(MediaServerDown):
-            sync(server, depth="everything")
-        assert rows(engine, server, "entries", is_gone=True) == []
-    shaky.dies_at = None
-    sync(server, depth="everything")
+    break_off(shaky, range(3, len(whole.asked), 4), server, sync, engine)
     assert everything(engine, server) == everything(engine, wanted)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from app.connect.jellyfin_client import JellyfinClient
 from app.db import Engine
@@ -36,23 +37,26 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def listen(database_url: str, hasty: None) -> Iterator[Callable[[], threading.Event]]:
-    """Starts a listener, as a worker does; the event stops it."""
+def listen(database_url: str, engine: Engine, hasty: None) -> Iterator[Callable[[], threading.Event]]:
+    """Starts a listener, as a worker does; the event stops it. What earlier tests connected would be called again and again."""
+    with engine.begin() as connection:
+        sql = "DELETE FROM connections c USING servers s WHERE s.id = c.server_id AND s.external_id LIKE 'server-%'"
+        connection.execute(text(sql))
     started: list[tuple[threading.Event, threading.Thread, Engine]] = []
 
     def start() -> threading.Event:
-        engine, stopping = working_engine(database_url, 2), threading.Event()
-        thread = threading.Thread(target=listening.listen, args=(engine, lambda: SECRET_KEY, stopping))
+        own, stopping = working_engine(database_url, 2), threading.Event()
+        thread = threading.Thread(target=listening.listen, args=(own, lambda: SECRET_KEY, stopping))
         thread.start()
-        started.append((stopping, thread, engine))
+        started.append((stopping, thread, own))
         return stopping
 
     yield start
-    for stopping, thread, engine in started:
+    for stopping, thread, own in started:
         stopping.set()
         thread.join(10)
         assert not thread.is_alive()
-        engine.dispose()
+        own.dispose()
 
 
 @pytest.fixture

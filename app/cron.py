@@ -2,7 +2,8 @@
 
 import functools
 import re
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from importlib import resources
 from typing import Any
 
@@ -11,6 +12,8 @@ from apscheduler.triggers.cron import CronTrigger
 from app.job_types import JobName
 
 NEVER = "never"
+# At the most, anywhere.
+CLOCK_IS_SET_BY = timedelta(hours=2)
 # What comes out of slates is counted before old ones go, titles have vectors before they are learned from, and what compares the old night
 # with the new comes last. Learning brings the two towers and the ranker after it.
 USUAL: dict[JobName, str] = {
@@ -50,6 +53,12 @@ def checked_cron(expression: str) -> str:
     return expression
 
 
+def expression_of(settings: Mapping[str, Any], name: JobName, schedule: Mapping[JobName, str]) -> str:
+    """`settings`: the server's; `schedule`: where it differs from USUAL on every server."""
+    own = settings.get("schedule", {}).get(name)
+    return str(own or schedule.get(name) or USUAL.get(name, NEVER))
+
+
 @functools.cache
 def time_zones() -> frozenset[str]:
     return frozenset((resources.files("tzdata") / "zones").read_text(encoding="utf-8").split())
@@ -59,12 +68,31 @@ def last_tick(expression: str, time_zone: str | None, after: datetime, until: da
     """The latest moment of an expression of PATTERN after the one and not after the other; of `time_zone`, None: the machine's."""
     if expression == NEVER:
         return None
-    trigger, found = _trigger(expression, time_zone), None
+    # Within one zone Python compares and adds by what the clock shows, to which the two hours of one name are the same.
+    after, until = after.astimezone(UTC), until.astimezone(UTC)
+    ticks = _each_hour if expression.split(" ")[1] == "*" else _by_the_clock_face
+    return max((tick for tick in ticks(expression, time_zone, after, until) if after < tick <= until), default=None)
+
+
+def _each_hour(expression: str, time_zone: str | None, after: datetime, until: datetime) -> Iterator[datetime]:
+    """An hour that the clock shows twice is two hours, and one that it leaves out is none."""
+    return _ticks(_trigger(expression, time_zone), after, until)
+
+
+def _by_the_clock_face(expression: str, time_zone: str | None, after: datetime, until: datetime) -> Iterator[datetime]:
+    """Once for each time that the clock shows or should have shown. When it is set back, that is the first of the two hours; when it is set
+    forward, as much later. APScheduler gives two moments and, where a day begins with the hour that is left out (Cairo, Santiago), none."""
+    zone = _trigger(expression, time_zone).timezone
+    begin, end = (moment.astimezone(zone).replace(tzinfo=UTC) for moment in (after, until))
+    for shown in _ticks(_trigger(expression, "UTC"), begin - CLOCK_IS_SET_BY, end + CLOCK_IS_SET_BY):
+        yield shown.replace(tzinfo=zone).astimezone(UTC)
+
+
+def _ticks(trigger: Any, after: datetime, until: datetime) -> Iterator[datetime]:
     tick = trigger.get_next_fire_time(None, after + timedelta(microseconds=1))
     while tick is not None and tick <= until:
-        found = tick
+        yield tick.astimezone(UTC)
         tick = trigger.get_next_fire_time(tick, tick)
-    return found
 
 
 @functools.lru_cache(maxsize=1024)

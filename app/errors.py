@@ -150,6 +150,12 @@ class StatementTooSlow(PalateError):
     status, title = 503, "Too slow"
 
 
+class Busy(PalateError):
+    """More requests are under way than this server takes. Try again in a moment."""
+
+    status, title = 503, "Busy"
+
+
 class NotReady(PalateError):
     """The database does not answer. Try again in a moment."""
 

@@ -39,7 +39,7 @@ class UserRow:
     max_parental_age: int | None
     blocked_tags: list[str]
     allowed_tags: list[str]
-    is_opted_out: bool
+    is_opted_out: bool | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ OF_CONNECTED: frozenset[JobName] = frozenset({"sync-library", "publish"})
 @dataclass(frozen=True, slots=True)
 class Job:
     """`server` and `user` are the media server's own ids; None: all. `tick`: the moment of its schedule that it was started for, None where
-    somebody or something asked for it. `attempt` rises with each start. `counters`: what it did."""
+    somebody or something asked for it. `attempt` rises with each start, `n_failures` with each that ended in an error.
+    `counters`: what it did."""
 
     id: int
     name: JobName
@@ -28,6 +29,7 @@ class Job:
     status: JobStatus
     tick: datetime | None
     attempt: int
+    n_failures: int
     done: int
     total: int
     counters: dict[str, float]

@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 from fastapi import FastAPI
@@ -33,8 +34,9 @@ from app.api.metrics import RANKER_FAILURES, READS, SLATES_DROPPED
 from app.api.middleware import BasePath, OperatorPages, RequestLog
 from app.api.rate_limits import RateLimits
 from app.api.streamystats_door import StreamystatsDoor
+from app.api.write_slots import WriteSlots
 from app.connect.jellyfin_user_token import UserTokens
-from app.db.engine import serving_engine, working_engine
+from app.db.engine import serving_engine, writing_engine
 from app.db.replicas import Reads
 from app.db.servers import digest_of
 from app.errors import DatabaseUnsuitable
@@ -62,13 +64,15 @@ def create_app(settings: Settings) -> FastAPI:
     state = app.state
     state.settings = settings
     state.serve = serving_engine(url, settings.pool_size)
-    state.work = working_engine(url, settings.pool_size)
+    state.work = writing_engine(url, settings.pool_size)
     state.slate_log = SlateLog(state.work, settings.slate_log, settings.slate_features, SLATES_DROPPED.inc)
     read_url = settings.database_read_url.get_secret_value() if settings.database_read_url else None
     state.reads = Reads(state.serve, read_url, settings.pool_size, settings.read_lag_seconds, lambda where: READS.labels(where).inc())
-    # Of its own: what is measured while every connection is in use must not wait for one.
-    state.watch = serving_engine(url, 1)
-    state.stored_gauges = StoredGauges(state.watch)
+    state.write_slots = WriteSlots(settings.pool_size)
+    # Of their own: who watches waits for no connection and no thread while all of them are in use.
+    state.watch = serving_engine(url, 2)
+    state.watchers = ThreadPoolExecutor(2, thread_name_prefix="watch")
+    state.stored_gauges = StoredGauges(state.watch, settings.schedule)
     state.rankers = Rankers(state.serve, read_second_stage, RANKER_FAILURES.inc)
     state.key_use = KeyUse(state.work)
     state.held_answers = HeldAnswers()
@@ -133,7 +137,7 @@ def _trace(app: FastAPI) -> None:
     try:
         from app.api import tracing
     except ImportError:
-        log.warning("no traces", detail='OTEL_EXPORTER_OTLP_ENDPOINT is set and OpenTelemetry is missing: pip install "palate[otel]"')
+        log.warning("no traces", detail="OTEL_EXPORTER_OTLP_ENDPOINT is set and OpenTelemetry is missing: make install brings it.")
         return
     tracing.trace(app, tracing.exporting_provider())
 
@@ -150,6 +154,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.user_tokens.stop()
     app.state.rankers.stop()
     app.state.reads.stop()
+    app.state.watchers.shutdown(wait=False, cancel_futures=True)
     app.state.serve.dispose()
     app.state.work.dispose()
     app.state.watch.dispose()

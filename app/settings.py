@@ -82,7 +82,8 @@ class Settings(BaseSettings):
 
     schedule: dict[JobName, Annotated[str, AfterValidator(checked_cron)]] = Field(
         default={},
-        description='When jobs start by themselves, where it is not as below: JSON such as `{"evaluate": "never", "prune": "0 6 * * *"}`.',
+        description='When jobs start by themselves: JSON such as `{"evaluate": "never", "prune": "0 6 * * *"}`; '
+        "for jobs not named, the times under Jobs hold.",
     )
 
     @field_validator("rate_limit")

@@ -15,6 +15,8 @@ ServerKind = MediaServerKind | Literal["api"]
 SpaceKind = Literal["text", "collab", "two_tower"]
 # What is wrong with the text space that answers: it lost some of its vectors, or all; or the one before it answers in its place.
 Fault = Literal["text_space_incomplete", "text_space_empty", "previous_text_space"]
+# Why an answer is less good than it should be. `no_query_vector` is as it should be while the text model loads.
+Degraded = Fault | Literal["no_text_space", "no_ranker", "no_query_vector"]
 ModelKind = Literal["ranker"]
 EntryKind = Literal["movie", "series", "season", "episode"]
 Source = Literal["personal", "household", "popular", "new", "none"]
@@ -247,7 +249,7 @@ class Slate:
     id: UUID
     user_id: int
     source: Source
-    degraded: Sequence[str]
+    degraded: Sequence[Degraded]
     space_ids: Sequence[int]
     items: Sequence[SlateItem]
     next_offset: int | None

@@ -1,7 +1,8 @@
 """Made-up servers for benchmarks: many items, users with histories of known length, vectors of three kinds.
 
 uniform   unit vectors without structure, histories at random: the hardest space to search
-planted   clusters; a user watched nearly all near the centres they like: the hardest histories (FINDINGS 3)
+planted   clusters; a user watched nearly all near the centres they like: the hardest histories
+          (EXPERIMENTS, before the first version)
 real      text vectors of real titles, mixed two and two, and histories near a few of them
 """
 

@@ -71,7 +71,8 @@ class Answers:
 def evaluate(
     dataset: str, protocol: ProtocolName, events: Events, library: Library, chosen: Mapping[str, Factory], seed: int, progress: Progress
 ) -> dict[str, Any]:
-    """The report that CONTRACT describes, on the recommenders `chosen`. Raises BadInput where nothing can be held out."""
+    """The report: head, seed, `n_cases`, `variety_by` and a row of figures for each recommender of `chosen`. Raises BadInput where nothing
+    can be held out."""
     return evaluate_tasks(dataset, protocol, events, tasks_of(protocol, events, seed), library, chosen, seed, progress)
 
 

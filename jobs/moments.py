@@ -1,5 +1,5 @@
-"""Moments of the past at which somebody chose what to watch: what a ranker learns from. What its lists are made with knows only what
-was watched before them."""
+"""Moments of the past at which somebody chose what to watch: what a ranker learns from. The candidate lists for them are made
+with models that saw only what was watched before."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ Mask = npt.NDArray[np.bool_]
 # Of one person, no more of the latest than this, and no more than a third; where times are known, of the last part of all that was watched
 # (EXPERIMENTS, the second stage).
 N_MOMENTS, N_MOMENTS_IN_TIME, SHARE_OF_TIME = 6, 36, 0.15
-# Who watched less than this before says too little.
+# Somebody who watched less than this before says too little.
 MIN_BEFORE = 3
 
 

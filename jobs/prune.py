@@ -1,5 +1,5 @@
-"""prune: deletes slates and signals of what was shown that are too old, the slates of who opted out, sittings that are over, whose plays
-stay, and spaces whose time to be gone back to is over."""
+"""prune: deletes slates and signals of what was shown that are too old, the slates of those who opted out, sittings that are over, whose
+plays stay, and spaces whose time to be gone back to is over."""
 
 from datetime import datetime, timedelta
 

@@ -181,8 +181,8 @@ def _change(engine: Engine, server: Server, client: JellyfinClient, plan: Plan, 
 
 
 def _entries_of_ours(client: JellyfinClient, known: Playlist) -> list[PlaylistEntry] | None:
-    """None: it was deleted or renamed, or is another one. An id is made of the name: who deletes ours and makes one of the same name
-    gets the same id, but what is in it tells them apart, unless ours was killed while it was filled."""
+    """None: it was deleted or renamed, or is another one. An id is made of the name: whoever deletes ours and makes one of the same
+    name gets the same id, but what is in it tells them apart, unless ours was killed while it was filled."""
     if known.playlist_id is None or not is_there(client, known.user, known.playlist_id, known.name):
         return None
     entries = read_entries(client, known.user, known.playlist_id)

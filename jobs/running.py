@@ -8,9 +8,9 @@ import structlog
 
 from app.db import Connection, DBAPIError, Engine, is_passing
 from app.db.jobs import finish_job, put_back, start_job, tell_progress
-from app.db.queue import HEAVY, queued_or_enqueued
+from app.db.queue import HEAVY, follow, queued_or_enqueued
 from app.db.servers import get_server, list_servers
-from app.errors import AlreadyRunning, NotEnoughMemory, PalateError
+from app.errors import AlreadyRunning, NotEnoughMemory, NothingToLearn, PalateError
 from app.job_types import Job, JobName
 from app.settings import Settings
 from app.types import Server
@@ -105,6 +105,12 @@ def _perform(engine: Engine, settings: Settings, job: Job, told: Told) -> Counte
         told(0, 0)
         try:
             found = _perform_for(engine, settings, job, server, told)
+        except AlreadyRunning:
+            # What is under way there may have begun before this was asked for: another comes after it.
+            with engine.begin() as connection:
+                queued_or_enqueued(connection, job.name, server.id, None, datetime.now(UTC))
+            counters["n_queued"] = counters.get("n_queued", 0) + 1
+            continue
         except PalateError as error:
             # One server that has nothing to learn from keeps none of the others waiting.
             log.info("job left out a server", job=job.name, server=server.external_id, detail=error.detail)
@@ -113,7 +119,7 @@ def _perform(engine: Engine, settings: Settings, job: Job, told: Told) -> Counte
         counters["n_servers"] += 1
         for name in (name for name in found if name.startswith("n_")):
             counters[name] = counters.get(name, 0) + found[name]
-    if failed is not None and counters["n_servers"] == 0:
+    if failed is not None and counters == {"n_servers": 0}:
         raise failed
     return counters
 
@@ -122,9 +128,16 @@ def _perform_for(engine: Engine, settings: Settings, job: Job, server: Server, t
     is_by_clock = job.tick is not None
     if is_by_clock and not is_worth_starting(engine, job.name, server):
         return {}
-    if job.name in HEAVY:
-        return perform_in_child(job.name, server, is_by_clock, told, told.look)
-    return STEPS[job.name](Task(engine, settings, server, job.user_id, is_by_clock, datetime.now(UTC), told))
+    try:
+        if job.name in HEAVY:
+            return perform_in_child(job.name, server, is_by_clock, told, told.look)
+        return STEPS[job.name](Task(engine, settings, server, job.user_id, is_by_clock, datetime.now(UTC), told))
+    except NothingToLearn as error:
+        # Most homes never watch enough for the two towers: only who asked for them is told so as a failure.
+        if not is_by_clock:
+            raise
+        log.info("job found nothing to learn", job=job.name, server=server.external_id, detail=error.detail)
+        return {}
 
 
 def _may_pass(error: PalateError) -> bool:
@@ -136,7 +149,7 @@ def _succeed(engine: Engine, job: Job, counters: Counters) -> None:
         is_ours = finish_job(connection, job, "succeeded", datetime.now(UTC), counters=counters)
         if is_ours and job.name == LEARNING[0] and job.tick is not None and counters:
             for name in LEARNING[1:]:
-                queued_or_enqueued(connection, name, job.server_id, None, datetime.now(UTC))
+                follow(connection, name, job, datetime.now(UTC))
 
     _insist(engine, write)
     log.info("job done", job=job.name, job_id=job.id, server=job.server, **counters)
@@ -153,13 +166,13 @@ def _stop(engine: Engine, job: Job, told: Told) -> None:
 
 
 def _fail(engine: Engine, job: Job, error: str, *, may_pass: bool) -> None:
-    is_last = not may_pass or job.attempt > len(WAITS_SECONDS)
+    is_last = not may_pass or job.n_failures >= len(WAITS_SECONDS)
     log.warning("job failed", job=job.name, job_id=job.id, server=job.server, detail=error, is_last=is_last)
     if is_last:
         _insist(engine, lambda connection: finish_job(connection, job, "failed", datetime.now(UTC), error=error))
         return
     _insist(engine, lambda connection: put_back(connection, job, error, datetime.now(UTC)))
-    raise Again(WAITS_SECONDS[job.attempt - 1])
+    raise Again(WAITS_SECONDS[job.n_failures])
 
 
 def _insist(engine: Engine, write: Callable[[Connection], object]) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from app.cron import NEVER, USUAL, last_tick
+from app.cron import expression_of, last_tick
 from app.db import Connection, Engine
 from app.db.connections import connected_servers
 from app.db.jobs import Tick, last_ticks
@@ -36,7 +36,7 @@ def start_due(engine: Engine, schedule: Mapping[JobName, str], now: datetime) ->
         server = servers.get(tick.server_id)
         if server is None or (tick.name in OF_CONNECTED and server.external_id not in connected):
             continue
-        due = due_tick(tick, expression_of(server, tick.name, schedule), time_zone_of(server), now)
+        due = due_tick(tick, expression_of(server.settings, tick.name, schedule), time_zone_of(server), now)
         if due is not None:
             with engine.begin() as connection:
                 n_started += _start(connection, tick.name, server, due, now)
@@ -48,11 +48,6 @@ def _start(connection: Connection, name: JobName, server: Server, due: datetime,
     if name == "sync-library" and find_queued(connection, name, server.id, None) is not None:
         return False
     return enqueue(connection, name, server.id, None, due, now) is not None
-
-
-def expression_of(server: Server, name: JobName, schedule: Mapping[JobName, str]) -> str:
-    own = server.settings.get("schedule", {}).get(name)
-    return str(own or schedule.get(name) or USUAL.get(name, NEVER))
 
 
 def time_zone_of(server: Server) -> str | None:

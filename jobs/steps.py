@@ -14,6 +14,7 @@ import structlog
 from app.db import Engine, tastes
 from app.db.events import LearningState, learning_state
 from app.db.jobs import prune_jobs
+from app.db.locks import only_one
 from app.errors import AlreadyRunning
 from app.job_types import JobName
 from app.learn.events import MIN_ITEMS, MIN_USERS
@@ -58,10 +59,12 @@ def embed_items(task: Task) -> Counters:
 def refresh(task: Task) -> Counters:
     from jobs.refresh_tastes import refresh_stale, refresh_tastes, refresh_user
 
-    if task.user_id is not None:
-        return {"n_tastes": refresh_user(task.engine, task.server.id, task.user_id, task.now)}
-    of_all = refresh_stale if task.is_by_clock else refresh_tastes
-    return {"n_tastes": of_all(task.engine, task.server.id, task.now, task.progress)}
+    # The queue lets a job for all servers run beside one of this server's own.
+    with only_one(task.engine, f"refresh-tastes {task.server.id}"):
+        if task.user_id is not None:
+            return {"n_tastes": refresh_user(task.engine, task.server.id, task.user_id, task.now)}
+        of_all = refresh_stale if task.is_by_clock else refresh_tastes
+        return {"n_tastes": of_all(task.engine, task.server.id, task.now, task.progress)}
 
 
 def learn_collab(task: Task) -> Counters:
@@ -108,7 +111,7 @@ def sync_library(task: Task) -> Counters:
     done = sync_library(task.engine, task.server, secret_key(task.settings), task.now, task.progress)
     return {
         "n_items": done.items.n_changed, "n_plays": done.plays.n_changed, "n_signals": done.signals.n_changed, "n_users": done.n_users,
-        "n_deleted": done.n_deleted, "n_held": len(done.held), "n_requests": done.n_requests,
+        "n_deleted": done.n_deleted, "n_held": len(done.held), "n_unsure": len(done.unsure), "n_requests": done.n_requests,
     }  # fmt: skip
 
 

@@ -1,5 +1,5 @@
 """Entries that a webhook says are gone: the media server is asked about each, and what looks like a disk that is not mounted is left to the
-sweep, which holds it."""
+nightly comparison (`sync_missing`), which holds it."""
 
 from datetime import datetime
 

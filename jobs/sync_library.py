@@ -4,7 +4,7 @@ Everything is written as it comes, in transactions of a page, and told again it 
 in the same rows. How far it came is written last.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -24,7 +24,7 @@ from jobs.sync_doubted import sync_doubted
 from jobs.sync_history import sync_history
 from jobs.sync_missing import Missing, sync_missing
 from jobs.sync_tally import Tally
-from jobs.sync_users import sync_users
+from jobs.sync_users import sync_users, write_policies
 
 log = structlog.get_logger()
 
@@ -38,7 +38,10 @@ SWEEP_AFTER = timedelta(hours=20)
 
 @dataclass(frozen=True)
 class Synced:
-    """`held`: libraries that are gone, or mostly, and were kept: why."""
+    """`held`: libraries that are gone, or mostly, and were kept: why.
+
+    `unsure`: names of libraries whose lists don't agree with their counts; nothing was found to be gone then.
+    """
 
     items: Changes
     plays: Changes
@@ -46,6 +49,7 @@ class Synced:
     n_users: int
     n_deleted: int
     held: Mapping[str, str]
+    unsure: Sequence[str]
     n_requests: int
 
 
@@ -75,7 +79,9 @@ def _sync(
     since = (media.answered_at or now) - OVERLAP
     is_whole = depth == "everything" or stored.synced_until is None
     is_nightly = is_whole or bool(forget) or stored.swept_at is None or now - stored.swept_at >= SWEEP_AFTER
-    libraries, users = media.libraries(), media.users()
+    users = media.users()
+    write_policies(engine, server, users)
+    libraries = media.libraries()
     if is_whole:
         counts = [(kind, media.count_items(library, kind)) for library in libraries for kind in library.types]
         # Everybody is asked about every title; of the rest about what they began, which is known when it is read.
@@ -87,12 +93,12 @@ def _sync(
     if is_nightly:
         missing = sync_missing(engine, server, media, libraries, stored.held, forget, now)
     history = sync_history(engine, server, media, stored.history_row)
-    # After the history: of plays before the last that it tells with their times, a user's data tells the number.
     done = sync_users(engine, server, media, users, content.changed_titles, stored.synced_until, is_whole=is_nightly, tally=tally)
     with engine.begin() as connection:
         write_synced(connection, server.id, since, now if is_nightly else None, missing.held)
     done.plays.merge(history)
-    synced = Synced(content.items, done.plays, done.signals, done.n_users, n_doubted + missing.n_deleted, missing.held, media.n_requests)
+    n_deleted = n_doubted + missing.n_deleted
+    synced = Synced(content.items, done.plays, done.signals, done.n_users, n_deleted, missing.held, missing.unsure, media.n_requests)
     log.info(
         "synced", server=server.external_id, n_items=synced.items.n_changed, n_plays=synced.plays.n_changed, n_deleted=synced.n_deleted
     )

@@ -1,7 +1,7 @@
 """What a media server no longer has: it tells nobody, so its ids are compared with ours.
 
 What looks like a disk that is not mounted is no deletion: a library that is gone from the list, or of which most is gone, is held until a
-person says at a later sync that it may go. Where a list is not as long as its own count, nothing of that library goes.
+person says at a later sync that it may go. Where a list is not as long as its own count, nothing goes at all.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -27,10 +27,11 @@ ATTEMPTS = 2
 
 @dataclass(frozen=True)
 class Missing:
-    """`held`: libraries, and why what they lack was kept."""
+    """`held`: libraries, and why what they lack was kept. `unsure`: names of those whose lists are not as long as their counts."""
 
     n_deleted: int
     held: Mapping[str, str]
+    unsure: Sequence[str] = ()
 
 
 def sync_missing(
@@ -42,13 +43,16 @@ def sync_missing(
     with engine.begin() as connection:
         ours = living_entries(connection, server.id)
     present, unsure = _read_all(engine, server, media, libraries, ours)
+    if unsure:
+        # Something may have moved into a library that could not be read to its end.
+        return Missing(0, held_before, unsure)
     held: dict[str, str] = {}
     gone: list[str] = []
     listed = {library.id: library.name for library in libraries}
     for library_id, entries in ours.items():
         lacking = entries - present
         reason = reason_to_hold(library_id in listed or library_id == "", len(lacking), len(entries))
-        if library_id in unsure or not lacking:
+        if not lacking:
             continue
         if reason is not None and library_id not in forget:
             held[library_id] = reason
@@ -67,10 +71,10 @@ def _check_forget(held_before: Mapping[str, str], forget: Collection[str]) -> No
 
 def _read_all(
     engine: Engine, server: Server, media: MediaServer, libraries: Sequence[Library], ours: Mapping[str, set[str]]
-) -> tuple[set[str], set[str]]:
-    """The ids that are there, and the libraries whose lists did not agree with their counts. What we lack is read."""
+) -> tuple[set[str], list[str]]:
+    """The ids that are there, and the names of libraries whose lists did not agree with their counts. What we lack is read."""
     present: set[str] = set()
-    unsure: set[str] = set()
+    unsure: list[str] = []
     known = {key for entries in ours.values() for key in entries}
     for library in libraries:
         for _ in range(ATTEMPTS):
@@ -78,14 +82,11 @@ def _read_all(
             if agrees:
                 break
         else:
-            unsure.add(library.id)
+            unsure.append(library.name)
             log.warning("a list is not as long as its count: nothing is deleted", server=server.external_id, library=library.name)
         present |= ids
         for bodies in media.items_by_id(library, sorted(ids - known)):
             write_items(engine, server, bodies, Changes())
-    if unsure:
-        # Something may have moved into the library that could not be read to its end.
-        unsure |= set(ours)
     return present, unsure
 
 

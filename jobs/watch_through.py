@@ -19,7 +19,7 @@ def count_watch_through(engine: Engine, server: Server, kept_days: int, now: dat
     today = now.astimezone(UTC).date()
     with only_one(engine, f"watch-through {server.id}"):
         with engine.begin() as connection:
-            days = days_to_count(count_state(connection, server.id, today), today, kept_days)
+            days = days_to_count(count_state(connection, server.id), today, kept_days)
             forget_before(connection, server.id, today - timedelta(days=KEPT_DAYS))
         for done, day in enumerate(days, start=1):
             with engine.begin() as connection:

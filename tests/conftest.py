@@ -1,7 +1,6 @@
 """One PostgreSQL for the whole run, migrated once; each test has a server of its own in it, as every row belongs to one."""
 
 import itertools
-import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,27 +25,16 @@ from jobs.embed_items import embed_items
 from jobs.refresh_tastes import refresh_tastes
 from migrations.migrate import migrate
 from tests.db.trained import delete_trained
+from tests.planted import ADMIN_KEY, SECRET_KEY, pytest_runtest_makereport
+
+# A hook is one wherever pytest finds it.
+__all__ = ["pytest_runtest_makereport"]
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
-# Long and strange, so that a search of the logs finds it if it gets there.
-ADMIN_KEY = "planted-admin-key-5f1c9a"
-SECRET_KEY = "planted-secret-key-77d0e2"
-
-# And every key that the service makes.
-SECRETS = re.compile("|".join((ADMIN_KEY, SECRET_KEY, r"palate_[\w-]{40,}")))
+# Where an operator sits.
+LOOPBACK = ("127.0.0.1", 5)
 
 _numbers = itertools.count(1)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """No test writes a secret to a log or to the terminal: what each has written is searched."""
-    report: pytest.TestReport = yield
-    written = "\n".join(content for _, content in report.sections)
-    if report.passed and SECRETS.search(written):
-        report.outcome = "failed"
-        report.longrepr = f"{item.nodeid} wrote a secret: {SECRETS.sub('[it]', written)}"
-    return report
 
 
 @pytest.fixture(scope="session")
@@ -169,12 +157,13 @@ def settings(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Set
 @pytest.fixture(scope="session")
 def client(settings: Settings) -> Iterator[TestClient]:
     """The whole service, with the admin key; a test that wants another sends its own header."""
-    with TestClient(create_app(settings), headers={"Authorization": f"Bearer {ADMIN_KEY}"}, raise_server_exceptions=False) as client:
+    headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
+    with TestClient(create_app(settings), headers=headers, client=LOOPBACK, raise_server_exceptions=False) as client:
         yield client
 
 
 @pytest.fixture
 def demo_client(settings: Settings, demo_server: Server) -> Iterator[TestClient]:
     """The whole service without a key, its cookies the test's own; its server `demo` is the demo household."""
-    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+    with TestClient(create_app(settings), client=LOOPBACK, raise_server_exceptions=False) as client:
         yield client

@@ -3,34 +3,42 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typer
 import yaml
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Histogram
 
 from app.api import metrics
 from app.cli import app
+from app.commands.doctor_database import CHECKS
 from app.db.engine import MIN_PGVECTOR
 from app.settings import Settings
+from app.types import Degraded
 from tests.test_readme import commands
 
+# The text model loads with the first search, and leaves again.
+NORMAL = {"no_query_vector"}
 ROOT = Path(__file__).parent.parent
 DASHBOARD = ROOT / "deploy/grafana/palate.json"
 ALERTS = ROOT / "deploy/prometheus/alerts.yml"
 # What a scrape adds by itself.
-SUFFIXES = {Counter: ("_total",), Gauge: ("",), Histogram: ("_bucket", "_sum", "_count")}
+SUFFIXES = {Counter: ("_total",), Histogram: ("_bucket", "_sum", "_count")}
 
 
 def ours() -> dict[str, tuple[str, ...]]:
     """The series of each metric of the code, by the name of the metric."""
-    found = [one for one in vars(metrics).values() if isinstance(one, Counter | Gauge | Histogram)]
-    return {one._name: tuple(one._name + suffix for suffix in SUFFIXES[type(one)]) for one in found}
+    counted = [one for one in vars(metrics).values() if isinstance(one, Counter | Histogram)]
+    read = [one for one in vars(metrics).values() if isinstance(one, metrics.Reading)]
+    series = {one._name: tuple(one._name + suffix for suffix in SUFFIXES[type(one)]) for one in counted}
+    return series | {one.name: (one.name,) for one in read}
 
 
 def labels() -> set[str]:
-    return {label for one in vars(metrics).values() if isinstance(one, Counter | Gauge | Histogram) for label in one._labelnames}
+    return {label for one in vars(metrics).values() if isinstance(one, Counter | Histogram) for label in one._labelnames} | {
+        label for one in vars(metrics).values() if isinstance(one, metrics.Reading) for label in one.labels
+    }
 
 
 def alerts() -> list[dict[str, Any]]:
@@ -77,6 +85,14 @@ def test_an_alert_says_what_is_wrong_and_what_to_do() -> None:
     assert set(re.findall(r"PALATE_\w+", said)) - settings == set()
 
 
+def test_each_word_for_a_degraded_answer_raises_the_alert_or_is_known_to_be_normal() -> None:
+    [expression] = [rule["expr"] for rule in alerts() if rule["alert"] == "PalateDegraded"]
+    [pattern] = re.findall(r'cause=~"([^"]+)"', expression)
+    words = {word for part in get_args(Degraded) for word in get_args(part)}
+    assert {"no_ranker", "no_text_space", "text_space_empty", "previous_text_space"} <= words
+    assert {word for word in words if not re.fullmatch(pattern, word)} == NORMAL
+
+
 def test_prometheus_scrapes_the_service_and_reads_the_alerts() -> None:
     config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
     assert config["rule_files"] == [ALERTS.name]
@@ -92,6 +108,9 @@ def test_every_setting_of_the_containers_is_one_of_palates() -> None:
     for name, service in compose()["services"].items():
         if name in ("migrate", "serve", "worker"):
             assert set(service["environment"]) - known == set(), name
+            # What is not fixed here is the operator's.
+            assert service["env_file"] == [{"path": ".env", "required": False}]
+            assert {"PALATE_SECRET_KEY", "PALATE_SCHEDULE", "PALATE_RATE_LIMIT"} & set(service["environment"]) == set()
             assert service["command"][0] == "palate"
     said = set(re.findall(r"\$\{(PALATE_\w+)", (ROOT / "docker-compose.yml").read_text()))
     assert said - known == {"PALATE_DB_PASSWORD", "PALATE_PUBLISH"}
@@ -109,6 +128,13 @@ def test_images_are_pinned_and_containers_say_whether_they_are_well() -> None:
     pgvector = re.match(r"([\d.]+)-pg", services["database"]["image"].partition(":")[2])
     assert pgvector
     assert tuple(int(part) for part in pgvector[1].split(".")) >= MIN_PGVECTOR
+
+
+def test_the_workers_container_is_ill_where_no_worker_looks() -> None:
+    program, name, option, check = compose()["services"]["worker"]["healthcheck"]["test"][1:]
+    assert (program, option) == ("palate", "--only")
+    assert name in {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
+    assert check in CHECKS
 
 
 def test_containers_wait_for_what_they_need_and_name_only_what_is_there() -> None:

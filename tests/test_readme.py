@@ -100,7 +100,7 @@ def test_the_first_curl_line_gets_five_titles_for_mara(client: TestClient) -> No
 
 def test_the_curl_lines_for_a_library_of_ones_own_end_in_a_recommendation(client: TestClient) -> None:
     answers = [run(client, arguments) for arguments in curls("Your own library")]
-    registered, *told, asked, hid, listed, took_back, erased, home, similar, found, taste = answers
+    registered, *told, asked, hid, listed, took_back, erased, home, similar, found, taste, changed = answers
     assert registered["server_id"] == "home"
     assert [answer["rejected"] for answer in told] == [[]] * 4
     assert {item["item_id"] for item in asked["items"]} == {"f2", "f3", "s1"}
@@ -111,3 +111,4 @@ def test_the_curl_lines_for_a_library_of_ones_own_end_in_a_recommendation(client
     assert {item["item_id"] for item in similar["items"]} == {"f2", "f3", "s1"}
     assert set(found) == {"items", "degraded"}
     assert taste["facets"] == []
+    assert (changed["settings"]["unrated"], changed["settings"]["schedule"]) == ("show", {"publish": "0 6 * * *"})

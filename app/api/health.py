@@ -1,17 +1,21 @@
 """Health, readiness, version, metrics."""
 
+import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.api.gauges import read_state
+from app.api.metrics import exposition
 from app.api.problems import documented, problem
 from app.db import health
 
 router = APIRouter(tags=["health"])
+Found = TypeVar("Found")
 
 
 @router.get("/health/live")
@@ -21,22 +25,22 @@ async def live() -> dict[str, str]:
 
 
 @router.get("/health/ready", responses=documented(503), response_model=None)
-def ready(request: Request) -> Response | dict[str, Any]:
+async def ready(request: Request) -> Response | dict[str, Any]:
     """The database answers, is migrated, and may have spaces. 503 while it cannot be used."""
     state = request.app.state
-    found = health.check(state.serve, state.newest_revision)
+    found = await watched(request, lambda: health.check(state.watch, state.newest_revision))
     if found.fault is not None:
         return problem(503, "Not ready", found.fault, {"Retry-After": "5"})
     return {"status": "ok", "database": "ok", "migration": found.revision, "spaces": {"live": found.n_live_spaces}}
 
 
 @router.get("/api/health")
-def api_health() -> dict[str, str]:
+async def api_health() -> dict[str, str]:
     return {"status": "ok", "timestamp": datetime.now(UTC).isoformat()}
 
 
 @router.get("/api/version")
-def api_version() -> dict[str, Any]:
+async def api_version() -> dict[str, Any]:
     current = version("palate")
     return {"currentVersion": current, "latestVersion": current, "hasUpdate": False, "buildTime": 0}
 
@@ -45,8 +49,17 @@ operator_router = APIRouter(tags=["health"])
 
 
 @operator_router.get("/metrics", response_class=Response)
-def metrics(request: Request) -> Response:
-    """Prometheus metrics of this process."""
+async def metrics(request: Request) -> Response:
+    """Prometheus metrics: counters of all web processes together, and the state as this one finds it."""
+    return Response(await watched(request, lambda: _measured(request)), media_type=CONTENT_TYPE_LATEST)
+
+
+def _measured(request: Request) -> bytes:
     read_state(request.app.state)
     request.app.state.stored_gauges.refresh()
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    return exposition()
+
+
+async def watched(request: Request, look: Callable[[], Found]) -> Found:
+    """In a thread that is kept for it."""
+    return await asyncio.get_running_loop().run_in_executor(request.app.state.watchers, look)

@@ -13,6 +13,7 @@ from app.api.auth import Credentials, open_server
 from app.api.metrics import INGESTED_ROWS
 from app.api.parameters import NO_NUL, Payload, described_body
 from app.api.problems import documented
+from app.api.write_slots import WriteSlot
 from app.connect.bodies import ITEMS, PLAYS, SIGNALS, USERS, ItemBody, PlayBody, Reader, SignalBody, UserBody
 from app.db import Connection, ingest
 from app.errors import BadRequest, BodyTooLarge
@@ -49,25 +50,27 @@ RESPONSES = documented(400, 401, 403, 404, 413, 422, 503)
 
 
 @router.post("/items", responses=RESPONSES, openapi_extra=_described("items", ItemBody))
-def ingest_items(request: Request, key: Credentials, payload: Payload, server_id: NdjsonServer = None) -> dict[str, Any]:
+def ingest_items(request: Request, key: Credentials, payload: Payload, _slot: WriteSlot, server_id: NdjsonServer = None) -> dict[str, Any]:
     """Films, series, seasons and episodes; in any order, as often as you like."""
     return _ingest(request, key, payload, server_id, "items", ITEMS, ingest.ingest_items)
 
 
 @router.post("/users", responses=RESPONSES, openapi_extra=_described("users", UserBody))
-def ingest_users(request: Request, key: Credentials, payload: Payload, server_id: NdjsonServer = None) -> dict[str, Any]:
+def ingest_users(request: Request, key: Credentials, payload: Payload, _slot: WriteSlot, server_id: NdjsonServer = None) -> dict[str, Any]:
     """Users and what they may see."""
     return _ingest(request, key, payload, server_id, "users", USERS, ingest.ingest_users)
 
 
 @router.post("/plays", responses=RESPONSES, openapi_extra=_described("plays", PlayBody))
-def ingest_plays(request: Request, key: Credentials, payload: Payload, server_id: NdjsonServer = None) -> dict[str, Any]:
+def ingest_plays(request: Request, key: Credentials, payload: Payload, _slot: WriteSlot, server_id: NdjsonServer = None) -> dict[str, Any]:
     """What was watched. The same `play_id` again may say more of the same sitting."""
     return _ingest(request, key, payload, server_id, "plays", PLAYS, lambda c, s, rows: ingest.ingest_plays(c, s, SOURCE, rows))
 
 
 @router.post("/signals", responses=RESPONSES, openapi_extra=_described("signals", SignalBody))
-def ingest_signals(request: Request, key: Credentials, payload: Payload, server_id: NdjsonServer = None) -> dict[str, Any]:
+def ingest_signals(
+    request: Request, key: Credentials, payload: Payload, _slot: WriteSlot, server_id: NdjsonServer = None
+) -> dict[str, Any]:
     """Ratings, favourites, likes, the watch-list, what is hidden, what was marked watched."""
     return _ingest(request, key, payload, server_id, "signals", SIGNALS, lambda c, s, rows: ingest.ingest_signals(c, s, SOURCE, rows))
 

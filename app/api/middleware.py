@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from app.api.metrics import REQUEST_SECONDS
-from app.api.problems import unexpected
+from app.api.problems import NOTHING_HERE, problem, unexpected
 
 log = structlog.get_logger()
 
@@ -85,9 +85,7 @@ class OperatorPages:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and path_of(scope) in self.PATHS and not self._may(scope):
-            await send({"type": "http.response.start", "status": 404, "headers": [(b"content-type", b"application/problem+json")]})
-            body = b'{"type":"about:blank","title":"Not Found","status":404,"detail":"There is nothing at this address."}'
-            await send({"type": "http.response.body", "body": body})
+            await problem(404, "Not Found", NOTHING_HERE)(scope, receive, send)
             return
         await self.app(scope, receive, send)
 
@@ -95,7 +93,7 @@ class OperatorPages:
         if self.who != "loopback":
             return self.who == "anyone"
         client = scope.get("client")
-        return client is not None and (client[0].startswith("127.") or client[0] in ("::1", "testclient"))
+        return client is not None and (client[0].startswith("127.") or client[0] == "::1")
 
 
 class BasePath:

@@ -63,5 +63,5 @@ def rollback(request: Request, key: Credentials, server_id: ServerId) -> dict[st
 
 
 def _answer(model: Model) -> dict[str, Any]:
-    """Without the card, which is long and for who looks closer."""
+    """Without the card, which is long and for those who look closer."""
     return {name: value for name, value in asdict(model).items() if name not in ("server_id", "card")}

@@ -13,7 +13,7 @@ MAX_LISTED = 200
 
 
 async def read_body(request: Request, _checked: Annotated[None, GoodKey]) -> bytes:
-    """The whole body, of who has a key. Raises BodyTooLarge as soon as it is, and BodyTooSlow."""
+    """The whole body, from those who have a key. Raises BodyTooLarge as soon as it is, and BodyTooSlow."""
     return await request.body()
 
 

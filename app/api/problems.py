@@ -10,16 +10,17 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from app.api.auth import check_key, sent_key
 from app.api.metrics import DATABASE_ERRORS
+from app.api.readers import check_reader
 from app.db import DBAPIError, PoolTimeout, health, is_passing, is_too_slow
-from app.errors import NotReady, PalateError, StatementTooSlow
+from app.errors import Busy, NotReady, PalateError, StatementTooSlow
 
 log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
 # What is left of a body that was refused is not waited for.
 HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 408: {"Connection": "close"}, 413: {"Connection": "close"}, 503: {"Retry-After": "5"}}
+NOTHING_HERE = "There is nothing at this address."
 PROBLEM_SCHEMA = {
     "type": "object",
     "properties": {"title": {"type": "string"}, "status": {"type": "integer"}, "detail": {"type": "string"}},
@@ -53,9 +54,9 @@ def _palate_error(_request: Request, error: Exception) -> Response:
 
 def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    # What is wrong with a request is told to who has a key. Looked up here, as a good request looks it up by itself.
+    # What is wrong with a request is told only to those whose key or token is good. It is looked up here, as a good request does by itself.
     try:
-        check_key(request, sent_key(request))
+        check_reader(request)
     except PalateError as refusal:
         return _palate_error(request, refusal)
     except DBAPIError as fault:
@@ -68,7 +69,7 @@ def _invalid(request: Request, error: Exception) -> Response:
 
 def _http_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    details = {404: "There is nothing at this address.", 405: "This address does not take that method."}
+    details = {404: NOTHING_HERE, 405: "This address does not take that method."}
     return problem(error.status_code, str(error.detail), details.get(error.status_code, str(error.detail)), dict(error.headers or {}))
 
 
@@ -80,7 +81,7 @@ def _database_error(request: Request, error: Exception) -> Response:
         DATABASE_ERRORS.labels("away").inc()
         return _palate_error(request, NotReady())
     DATABASE_ERRORS.labels("other").inc()
-    # A table that is not there yet is no fault of a statement's.
+    # Before `palate migrate` statements fail because tables are missing: that is 503, not 500.
     state = request.app.state
     fault = health.check(state.serve, state.newest_revision).fault
     return unexpected(error) if fault is None else _palate_error(request, NotReady(fault))
@@ -88,7 +89,7 @@ def _database_error(request: Request, error: Exception) -> Response:
 
 def _busy(_request: Request, _error: Exception) -> Response:
     DATABASE_ERRORS.labels("busy").inc()
-    return problem(503, "Busy", "More requests are under way than this server takes. Try again in a moment.", {"Retry-After": "1"})
+    return problem(Busy.status, Busy.title, str(Busy()), {"Retry-After": "1"})
 
 
 def _gone(_request: Request, _error: Exception) -> Response:

@@ -17,7 +17,7 @@ from app.api.webhook_secret import WEBHOOKS, sent_secret
 from app.connect.jellyfin_user_token import token_in
 from app.db.servers import digest_of
 
-# Keys are too long to guess; this keeps who tries from costing much, and a forgotten client from filling the log.
+# Keys are too long to guess; this keeps those who try from costing much, and a forgotten client from filling the log.
 FAILURES = parse("30/minute")
 # Keys that were good lately: they count by themselves, whatever else comes from their address.
 MAX_KNOWN = 10_000
@@ -78,8 +78,7 @@ class RateLimits:
 
 
 def _sent_key(scope: Scope) -> bytes | None:
-    """The digest of what stands in the Authorization header, as `read_bearer` reads it: of a Jellyfin user's token alone. Of a webhook, of
-    its secret."""
+    """The digest of the key that was sent; of the token alone where it is a Jellyfin user's; under /webhooks, of the webhook's secret."""
     if path_of(scope).startswith(WEBHOOKS):
         return sent_secret(scope)
     for name, value in scope["headers"]:

@@ -1,17 +1,15 @@
 """GET /recommendations"""
 
-import time
 import uuid
-from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.api.auth import Credentials
-from app.api.metrics import FALLBACKS, SEARCH_SECONDS, SHORT_LISTS
+from app.api.measuring import measured
 from app.api.parameters import CommaList, LibraryId, ServerId, UserId, comma_list
 from app.api.problems import documented
+from app.api.readers import Reader
 from app.api.repeats import Made, RepeatRoute, repeat_or_make
 from app.db import Connection
 from app.db.replicas import asked_again
@@ -31,7 +29,7 @@ MAX_OFFSET = 10_000
 @asked_again
 def get_recommendations(
     request: Request,
-    key: Credentials,
+    reader: Reader,
     server_id: ServerId,
     user_id: UserId,
     type: Literal["movie", "series", "all"] = "all",
@@ -74,7 +72,7 @@ def get_recommendations(
         state.slate_log.add(ServedSlate(server.id, now, slate))
         return Made(as_answer(slate, server, user_id, explain), slate.is_settled, slate.counts_others)
 
-    return repeat_or_make(request, key, server_id, user_id, make)
+    return repeat_or_make(request, reader, server_id, user_id, make)
 
 
 def as_answer(slate: Slate, server: Server, user_id: str, explain: bool) -> dict[str, Any]:
@@ -114,17 +112,3 @@ def item_answer(item: SlateItem, explain: bool) -> dict[str, Any]:
 def _folded(value: str | None) -> list[str] | None:
     parts = comma_list(value)
     return None if parts is None else [part.lower() for part in parts]
-
-
-def measured(make: Callable[[], Slate], limit: int) -> Slate:
-    """What it took, and what it lacks."""
-    started = time.perf_counter()
-    slate = make()
-    SEARCH_SECONDS.observe(time.perf_counter() - started)
-    if slate.source != "personal":
-        FALLBACKS.labels(slate.source).inc()
-    for fault in slate.degraded:
-        FALLBACKS.labels(fault).inc()
-    if len(slate.items) < limit:
-        SHORT_LISTS.inc()
-    return slate

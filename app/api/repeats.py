@@ -16,19 +16,17 @@ from fastapi import Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
 
-from app.api.auth import open_versions, sent_key
 from app.api.held_answers import Held
 from app.api.metrics import REPEATS
+from app.api.readers import TokenReader, reader_of, versions_to_read
 from app.db import Connection
 from app.db.replicas import asked_again
-from app.db.versions import Versions, find_versions
+from app.db.versions import NO_KEY, Versions, find_versions
 from app.errors import UnknownServer
 from app.types import Server
 
 # What the clock alone changes (freshness, "lately", what a ranker knows was shown) may be as old as this.
 KEPT_SECONDS = 600
-# The digest of no key.
-NO_KEY = b""
 HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
 # A tag says by its first letter whether its answer counts what others watched: one that doesn't outlasts their plays.
 ALONE, WITH_OTHERS = '"a-', '"o-'
@@ -44,13 +42,13 @@ class Made:
 
 
 def repeat_or_make(
-    request: Request, digest: bytes, server_id: str, user_id: str | None, make: Callable[[Connection, Server, datetime], Made]
+    request: Request, reader: bytes | TokenReader, server_id: str, user_id: str | None, make: Callable[[Connection, Server, datetime], Made]
 ) -> Response:
     """304 where the caller has the answer, else the one in memory where it still holds, else a new one."""
     state, now, address = request.app.state, datetime.now(UTC), _address(request)
     held = state.held_answers.get(address)
     with state.reads.begin(server_id, user_id) as connection:
-        server, alone, others = _look(connection, request, digest, server_id, user_id, held, now)
+        server, alone, others = _look(connection, request, reader, server_id, user_id, held, now)
         answer = _repeated(request, held, alone, others)
         if answer is not None:
             return answer
@@ -63,7 +61,8 @@ def repeat_or_make(
 def held_or_made(
     request: Request, server_id: str, user_id: str, name: tuple[object, ...], make: Callable[[Connection, Server, datetime], Made]
 ) -> Any:
-    """The content that is held under this name for this user, where it still holds, else a new one: for who was let in without a key."""
+    """The content that is held under this name for this user, where it still holds, else a new one: for those who were let in without a
+    key."""
     state, now = request.app.state, datetime.now(UTC)
     # No path begins like this, so that it is never the address of an answer.
     address = repr(("content", server_id, user_id, *name)).encode("utf-8", "surrogateescape")
@@ -112,19 +111,20 @@ class RepeatRoute(APIRoute):
 @asked_again
 def _repeat(request: Request, held: Held) -> Response | None:
     """None where something has changed."""
-    digest, now = sent_key(request), datetime.now(UTC)
+    reader, now = reader_of(request, held.server_id), datetime.now(UTC)
     with request.app.state.reads.begin(held.server_id, held.user_id) as connection:
-        _, alone, others = _look(connection, request, digest, held.server_id, held.user_id, held, now)
+        _, alone, others = _look(connection, request, reader, held.server_id, held.user_id, held, now)
     return _repeated(request, held, alone, others)
 
 
 def _look(
-    connection: Connection, request: Request, digest: bytes, server_id: str, user_id: str | None, held: Held | None, now: datetime
-) -> tuple[Server, str, str | None]:
+    connection: Connection, request: Request, reader: bytes | TokenReader, server_id: str, user_id: str | None, held: Held | None,
+    now: datetime,
+) -> tuple[Server, str, str | None]:  # fmt: skip
     """The server, and the tags that an answer would have now: one that counts others where it may be asked for."""
     sent = request.headers.get("if-none-match", "")
     with_others = WITH_OTHERS in sent or ALONE not in (held.tag if held else sent)
-    server, versions = open_versions(connection, request, digest, server_id, user_id, now, with_others=with_others)
+    server, versions = versions_to_read(connection, request, reader, server_id, user_id, now, with_others=with_others)
     return server, *_tags(_address(request), request.app.state.newest_revision, versions, now)
 
 

@@ -6,19 +6,19 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from app.api.recommendations import measured
+from app.api.measuring import measured
 from app.api.repeats import Made, held_or_made
 from app.api.streamystats_callers import Caller, caller_anywhere, caller_at, named_server
 from app.api.streamystats_parameters import Asked, read_asked
 from app.api.streamystats_shapes import as_json, ids_of, or_nothing, similarity, title, watched
-from app.connect.jellyfin_values import guid
+from app.connect.lenient import guid
 from app.db import Connection
 from app.db.slates import ServedSlate
 from app.errors import PalateError
 from app.recommend.pipeline import recommend
 from app.types import Server, SlateItem
 
-# Described by its own contract, not by ours.
+# It is Streamystats' API, not ours, so our OpenAPI leaves it out.
 router = APIRouter(include_in_schema=False)
 
 

@@ -7,7 +7,7 @@ from fastapi import Request
 
 from app.api.auth import counts_by_itself
 from app.connect.jellyfin_user_token import TokenUser, token_in
-from app.connect.jellyfin_values import guid
+from app.connect.lenient import guid
 from app.db.connections import ConnectedJellyfin, Selector, find_jellyfin, only_jellyfin
 from app.errors import PalateError
 

@@ -1,4 +1,4 @@
-"""The rows of a person's home page as promoted watch-lists: /api/watchlists. They are made for who asks, and nobody changes them."""
+"""The rows of a person's home page as promoted watch-lists: /api/watchlists. They are made for whoever asks, and nobody changes them."""
 
 import uuid
 from collections.abc import Callable
@@ -7,17 +7,16 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from app.api.repeats import Made, held_or_made
+from app.api.measuring import home_page
+from app.api.repeats import held_or_made
 from app.api.streamystats import NotOffered
 from app.api.streamystats_callers import Caller, caller_anywhere, caller_at, named_server, selector_in
 from app.api.streamystats_parameters import BadParameter, number, truth
 from app.api.streamystats_shapes import as_json, or_nothing, title
-from app.connect.jellyfin_values import guid
-from app.db import Connection
-from app.db.slates import ServedSlate
+from app.connect.lenient import guid
 from app.errors import PalateError
-from app.recommend.home import home
-from app.types import Row, Server
+from app.recommend.home import Home
+from app.types import Row
 
 router = APIRouter(prefix="/api/watchlists", include_in_schema=False)
 
@@ -98,15 +97,12 @@ async def change_nothing() -> Response:
 
 def _rows(request: Request, caller: Caller) -> list[dict[str, Any]]:
     """The rows of this user's home page, in its order; none where they are not known here yet."""
-    state, user_id = request.app.state, caller.user.id
+    user_id = caller.user.id
 
-    def make(connection: Connection, server: Server, now: datetime) -> Made:
-        rows = home(connection, server, user_id, N_ITEMS, now, uuid.uuid4(), state.rankers)
-        for row in rows:
-            state.slate_log.add(ServedSlate(server.id, now, row.slate, row.id))
-        content = [_row(row, now) for row in rows]
-        return Made(content, all(row.slate.is_settled for row in rows), any(row.slate.counts_others for row in rows))
+    def content(page: Home, _slate_id: uuid.UUID, now: datetime) -> list[dict[str, Any]]:
+        return [_row(row, now) for row in page.rows]
 
+    make = home_page(request.app.state, user_id, N_ITEMS, content)
     return or_nothing(lambda: held_or_made(request, caller.server.external_id, user_id, ("watchlists",), make))
 
 

@@ -1,17 +1,18 @@
 """GET /api/search, as clients of Streamystats ask: films and series. Of episodes, people and the rest the lists are empty."""
 
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
 
+from app.api.searching import searched
 from app.api.streamystats_callers import Caller, caller_anywhere
 from app.api.streamystats_parameters import number
 from app.api.streamystats_shapes import as_json, ids_of, or_nothing, title
-from app.connect.jellyfin_values import guid
+from app.connect.lenient import guid
+from app.db import Connection
 from app.db.replicas import asked_again
-from app.db.servers import find_server
-from app.recommend import find
+from app.db.servers import get_server
+from app.types import Server
 
 router = APIRouter(include_in_schema=False)
 
@@ -40,18 +41,12 @@ def get_search(request: Request) -> Response:
 
 @asked_again
 def _found(request: Request, caller: Caller, words: str, kind: Kind | None, limit: int) -> list[dict[str, Any]]:
-    state, server_id, user_id = request.app.state, caller.server.external_id, caller.user.id
-    with state.reads.begin(server_id, user_id) as connection:
-        server = find_server(connection, server_id)
-        if server is None:
-            return []
-        space = find.text_space(connection, server)
-    # No connection is held while the encoder works.
-    meaning = find.meaning_of(state.query_encoder, space, words)
-    with state.reads.begin(server_id, user_id) as connection:
-        found = find.find(
-            connection, server, user_id, words, space, meaning, limit=limit, include_seen=True, kind=kind, now=datetime.now(UTC)
-        )  # fmt: skip
+    server_id, user_id = caller.server.external_id, caller.user.id
+
+    def open_server(connection: Connection) -> Server:
+        return get_server(connection, caller.server.id)
+
+    found = searched(request, server_id, user_id, open_server, words, limit=limit, include_seen=True, kind=kind)
     return [title(item.candidate) for item in found.items if guid(item.candidate.external_id) is not None]
 
 

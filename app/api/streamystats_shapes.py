@@ -9,7 +9,7 @@ from fastapi import Response
 
 from app.api.metrics import FALLBACKS
 from app.api.problems import unexpected
-from app.connect.jellyfin_values import TICKS_PER_SECOND, guid
+from app.connect.lenient import TICKS_PER_SECOND, guid
 from app.errors import UnknownUser, UserDisabled
 from app.types import BasedOn, Candidate
 
@@ -29,7 +29,8 @@ def as_json(content: Any, status: int = 200) -> Response:
 
 
 def or_nothing(make: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Nothing of who was not synced yet, and nothing where it fails: a client shows no row then, and an error otherwise."""
+    """An empty list for a user who was not synced yet or is disabled, and where anything fails: a client then shows no row,
+    where some would show an error on the screen."""
     try:
         return make()
     except (UnknownUser, UserDisabled):

@@ -9,6 +9,8 @@ from fastapi import APIRouter, Request
 from app.api.auth import Credentials, open_server
 from app.api.parameters import ItemPath, ServerId, UserPath
 from app.api.problems import documented
+from app.api.readers import Reader, open_to_read
+from app.api.write_slots import WriteSlot
 from app.db import hidden
 from app.db.asker import find_asker
 from app.db.erase import erase_user
@@ -18,10 +20,10 @@ router = APIRouter(prefix="/users/{user_id}", tags=["users"], responses=document
 
 
 @router.get("/hidden")
-def get_hidden(request: Request, key: Credentials, server_id: ServerId, user_id: UserPath) -> dict[str, Any]:
+def get_hidden(request: Request, reader: Reader, server_id: ServerId, user_id: UserPath) -> dict[str, Any]:
     """What this user hid, newest first. What they may not open now is not named."""
     with request.app.state.serve.begin() as connection:
-        server = open_server(connection, request, key, "read", server_id)
+        server = open_to_read(connection, request, reader, server_id, user_id)
         asker = find_asker(connection, server.id, user_id, None)
         if asker is None:
             raise UnknownUser
@@ -35,7 +37,7 @@ def get_hidden(request: Request, key: Credentials, server_id: ServerId, user_id:
 
 
 @router.post("/hidden/{item_id:path}")
-def hide(request: Request, key: Credentials, server_id: ServerId, user_id: UserPath, item_id: ItemPath) -> dict[str, Any]:
+def hide(request: Request, key: Credentials, server_id: ServerId, user_id: UserPath, item_id: ItemPath, _slot: WriteSlot) -> dict[str, Any]:
     """Never suggest this title to this user. Of an episode or a season, the series is meant; the answer names it."""
     with request.app.state.work.begin() as connection:
         server = open_server(connection, request, key, "ingest", server_id)
@@ -45,7 +47,9 @@ def hide(request: Request, key: Credentials, server_id: ServerId, user_id: UserP
 
 
 @router.delete("/hidden/{item_id:path}")
-def unhide(request: Request, key: Credentials, server_id: ServerId, user_id: UserPath, item_id: ItemPath) -> dict[str, Any]:
+def unhide(
+    request: Request, key: Credentials, server_id: ServerId, user_id: UserPath, item_id: ItemPath, _slot: WriteSlot
+) -> dict[str, Any]:
     """Take the hiding of this title back, however it was hidden."""
     with request.app.state.work.begin() as connection:
         server = open_server(connection, request, key, "ingest", server_id)
@@ -55,7 +59,7 @@ def unhide(request: Request, key: Credentials, server_id: ServerId, user_id: Use
 
 
 @router.delete("")
-def erase(request: Request, key: Credentials, server_id: ServerId, user_id: UserPath) -> dict[str, Any]:
+def erase(request: Request, key: Credentials, server_id: ServerId, user_id: UserPath, _slot: WriteSlot) -> dict[str, Any]:
     """Erase a user: plays, signals, tastes, slates. What is sent of them later is refused."""
     with request.app.state.work.begin() as connection:
         server = open_server(connection, request, key, "admin", server_id)

@@ -13,6 +13,7 @@ from app.api.metrics import INGESTED_ROWS
 from app.api.parameters import NO_NUL, ServerPath, described_body
 from app.api.problems import documented
 from app.api.webhook_secret import sent_secret
+from app.api.write_slots import WriteSlot
 from app.connect import emby_webhook, jellyfin_webhook, plex_webhook
 from app.connect.live import take
 from app.connect.news import News
@@ -56,7 +57,7 @@ Opened = Annotated[Server, Depends(open_webhook)]
 
 
 async def read_payload(request: Request, _opened: Opened) -> bytes:
-    """The JSON, of who has a secret. Raises BodyTooLarge as soon as it is, and BodyTooSlow."""
+    """The JSON, from those who have a secret. Raises BodyTooLarge as soon as it is, and BodyTooSlow."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in FORMS:
         return await request.body()
     async with request.form(max_files=2, max_fields=20) as form:
@@ -70,13 +71,15 @@ Sent = Annotated[bytes, Depends(read_payload)]
 
 
 @router.post("/{kind}/{server_id}", responses=RESPONSES, openapi_extra=DESCRIBED)
-def take_webhook(request: Request, kind: Kind, server: Opened, payload: Sent) -> dict[str, Any]:
+def take_webhook(request: Request, kind: Kind, server: Opened, payload: Sent, _slot: WriteSlot) -> dict[str, Any]:
     """From senders that can set a header: `Authorization: Bearer SECRET` or `X-Palate-Secret: SECRET`."""
     return _take(request, kind, server, payload)
 
 
 @router.post("/{kind}/{server_id}/{secret}", responses=RESPONSES, openapi_extra=DESCRIBED)
-def take_webhook_with_secret(request: Request, kind: Kind, _secret: SecretPath, server: Opened, payload: Sent) -> dict[str, Any]:
+def take_webhook_with_secret(
+    request: Request, kind: Kind, _secret: SecretPath, server: Opened, payload: Sent, _slot: WriteSlot
+) -> dict[str, Any]:
     """From senders that can't. The address is in no log of Palate's."""
     return _take(request, kind, server, payload)
 

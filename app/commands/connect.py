@@ -1,6 +1,7 @@
 """palate connect, and palate sync"""
 
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -10,13 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 from app.commands.session import chosen_servers, command_engine, read_secret, shown_progress
-from app.connect.connecting import store_connection
 from app.connect.jellyfin_server import PLUGINS
 from app.connect.media_server import Found
 from app.connect.media_servers import open_media_server
 from app.db import Engine
-from app.db.connections import connected_servers
-from app.errors import BadInput, NotConnected
+from app.db.connections import connected_servers, store_connection
+from app.errors import BadInput, NotConnected, PalateError
 from app.secrets import encrypted, secret_key
 from app.types import MediaServerKind, Server
 from jobs.sync_library import Depth, Synced, sync_library
@@ -34,33 +34,33 @@ def add_to(app: typer.Typer) -> None:
 @app.command()
 def jellyfin(
     url: Annotated[str, typer.Argument(help="Its address, as http://192.168.1.5:8096.")],
-    server: ServerName = "jellyfin",
+    server: ServerName = "home",
     token_file: TokenFile = None,
 ) -> None:
     """Connect a Jellyfin (10.11 or newer): check address and token, show what is there, and read it.
 
     Example: palate connect jellyfin http://192.168.1.5:8096 --server home
     """
-    _connect("jellyfin", url, server, read_secret(token_file, "API key (Dashboard, API Keys)"))
+    _connect("jellyfin", url, server, read_secret(token_file, "API key (Dashboard, Advanced, API Keys)"))
 
 
 @app.command()
 def emby(
     url: Annotated[str, typer.Argument(help="Its address, as http://192.168.1.5:8096.")],
-    server: ServerName = "emby",
+    server: ServerName = "home",
     token_file: TokenFile = None,
 ) -> None:
     """Connect an Emby: check address and token, show what is there, and read it.
 
     Example: palate connect emby http://192.168.1.5:8096 --server home
     """
-    _connect("emby", url, server, read_secret(token_file, "API key (Dashboard, API Keys)"))
+    _connect("emby", url, server, read_secret(token_file, "API key (Settings, Advanced, API Keys)"))
 
 
 @app.command()
 def plex(
     url: Annotated[str, typer.Argument(help="Its address, as http://192.168.1.5:32400.")],
-    server: ServerName = "plex",
+    server: ServerName = "home",
     token_file: TokenFile = None,
 ) -> None:
     """Connect a Plex Media Server with its owner's token: check both, show what is there, and read it.
@@ -88,9 +88,23 @@ def sync(
             connected = connected_servers(connection)
         if server is None and not connected:
             raise NotConnected("No media server is connected. `palate connect` does it.")
-        for name in connected if server is None else [server]:
-            [chosen] = chosen_servers(engine, name)
-            _sync(engine, chosen, secret_key(settings), "everything" if full else "news", forget or [])
+        depth: Depth = "everything" if full else "news"
+        if server is not None:
+            _sync(engine, chosen_servers(engine, server)[0], secret_key(settings), depth, forget or [])
+        else:
+            _sync_all(engine, connected, secret_key(settings), depth)
+
+
+def _sync_all(engine: Engine, names: Sequence[str], secret: str, depth: Depth) -> None:
+    """One that fails keeps no other from being read."""
+    failed: dict[str, str] = {}
+    for name in names:
+        try:
+            _sync(engine, chosen_servers(engine, name)[0], secret, depth, [])
+        except PalateError as error:
+            failed[name] = str(error)
+    if failed:
+        raise PalateError("Not synced: " + "; ".join(f"{name}: {why}" for name, why in failed.items()))
 
 
 def _connect(kind: MediaServerKind, url: str, server: str, token: str) -> None:
@@ -101,7 +115,7 @@ def _connect(kind: MediaServerKind, url: str, server: str, token: str) -> None:
         with command_engine() as (settings, engine):
             secret = secret_key(settings)
             with engine.begin() as connection:
-                known = store_connection(connection, server, kind, media.url, encrypted(token, secret), info)
+                known = store_connection(connection, server, kind, media.url, encrypted(token, secret), info.name, info.id)
             print(f"Connected as {known.external_id}.")
             _sync(engine, known, secret, "news", [])
     print(f"Next: palate embed --server {server} (a running Palate does it by itself).")
@@ -133,6 +147,10 @@ def _tell(server: Server, done: Synced) -> None:
     kinds = [("items", done.items), ("plays", done.plays), ("signals", done.signals)]
     changes = ", ".join(f"{one.n_created:,} {name} new and {one.n_updated:,} changed" for name, one in kinds)
     print(f"{server.external_id}: {changes}, {done.n_deleted:,} gone; {done.n_users:,} users, {done.n_requests:,} requests")
+    for name in done.unsure:
+        print(
+            f"Nothing was found to be gone: the list of the library {name} is not as long as the media server counts it.", file=sys.stderr
+        )
     for library, reason in done.held.items():
         print(
             f"Kept, in the library {library}: {reason}. Should it go: palate sync --server {server.external_id} --forget {library}",

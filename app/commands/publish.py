@@ -28,7 +28,7 @@ def add_to(app: typer.Typer) -> None:
 
 def publish(
     server: Annotated[str | None, typer.Option(help="Only this server; without, all that are connected.")] = None,
-    user: Annotated[str | None, typer.Option(help="Only this user, by name or id; who deleted theirs gets another one.")] = None,
+    user: Annotated[str | None, typer.Option(help="Only this user, by name or id; whoever deleted theirs gets another one.")] = None,
     name: Annotated[str, typer.Option(help="What a new playlist is called.")] = NAME,
     limit: Annotated[int, typer.Option(min=1, max=MOST_ITEMS, help="How many titles it holds.")] = N_ITEMS,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done; nothing is asked of the media server.")] = False,

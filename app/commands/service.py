@@ -2,13 +2,16 @@
 
 import contextlib
 import os
+import shutil
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import uvicorn
 
+from app.api.metrics import FOLDER_VARIABLE
 from app.commands.session import command_engine, database_url
-from app.commands.supervisor import GRACE_SECONDS, Supervisor
+from app.commands.supervisor import GRACE_SECONDS, Supervisor, claim_port
 from app.db.engine import check_database, working_engine
 from app.logs import configure_logs
 from app.settings import Settings
@@ -39,7 +42,18 @@ def serve() -> None:
     with command_engine() as (settings, engine), contextlib.ExitStack() as stack:
         os.environ["PALATE_DATABASE_URL"] = database_url(settings, stack)
         engine.dispose()
+        claim_port(settings)
+        if settings.web_processes > 1:
+            os.environ[FOLDER_VARIABLE] = str(counting_folder(settings))
         uvicorn.run("app.main:app_from_environment", factory=True, workers=settings.web_processes, **server_options(settings))
+
+
+def counting_folder(settings: Settings) -> Path:
+    """Where the web processes of this service count together. Empty: what others counted before is no longer asked for."""
+    folder = settings.data_dir.resolve() / f"metrics-{settings.port}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
 
 
 def server_options(settings: Settings) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from app.db import Engine
 from app.db.embedded import Embedded, die_with_parent, start_or_attach, stop
 from app.db.engine import check_database, working_engine
 from app.db.servers import list_servers
-from app.errors import NotReady
+from app.errors import NotReady, PalateError
 from app.secrets import admin_key
 from app.settings import Settings
 from migrations.migrate import migrate
@@ -46,7 +46,7 @@ class Supervisor:
         """Until SIGINT or SIGTERM; from the main thread."""
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, lambda _signum, _frame: self.stopping.set())
-        self._claim_port()
+        claim_port(self.settings)
         _, is_key_new = admin_key(self.settings)
         try:
             url = self._start_database()
@@ -59,16 +59,6 @@ class Supervisor:
                 self._keep_alive(url)
         finally:
             self._stop()
-
-    def _claim_port(self) -> None:
-        """Before anything is started: whoever answers there would be taken for this service."""
-        with socket.socket(socket.AF_INET6 if ":" in self.settings.host else socket.AF_INET) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((self.settings.host, self.settings.port))
-            except OSError as error:
-                where = f"{self.settings.host}:{self.settings.port}"
-                raise NotReady(f"{where} cannot be listened on ({error.strerror}). Set PALATE_PORT to a free port.") from None
 
     def _start_database(self) -> str:
         if self.settings.database_url is not None:
@@ -141,15 +131,32 @@ class Supervisor:
     def _keep_alive(self, url: str) -> None:
         if self.database is not None and not self.database.is_running():
             log.warning("the database stopped; starting it again")
-            self.database = start_or_attach(self.settings.data_dir)
+            if not self._restart_database():
+                return
         for name, part in list(self.parts.items()):
             if part.poll() is None:
                 continue
-            pause = self.pauses.get(name, 1.0)
+            pause = self._next_pause(name)
             log.error("a part stopped; starting it again", part=name, status=part.returncode, in_seconds=pause)
-            self.pauses[name] = min(2 * pause, MAX_PAUSE_SECONDS)
             if not self.stopping.wait(pause):
                 self._start(name, url)
+
+    def _restart_database(self) -> bool:
+        """Where it does not come up, as on a full disk, it is tried again: the service says meanwhile that it is not ready."""
+        try:
+            self.database = start_or_attach(self.settings.data_dir)
+        except PalateError as error:
+            pause = self._next_pause("database")
+            log.error("the database does not start; trying again", detail=str(error), in_seconds=pause)
+            self.stopping.wait(pause)
+            return False
+        self.pauses.pop("database", None)
+        return True
+
+    def _next_pause(self, name: str) -> float:
+        pause = self.pauses.get(name, 1.0)
+        self.pauses[name] = min(2 * pause, MAX_PAUSE_SECONDS)
+        return pause
 
     def _stop(self) -> None:
         for part in self.parts.values():
@@ -163,3 +170,14 @@ class Supervisor:
                 part.wait()
         if self.database is not None:
             stop(self.database)
+
+
+def claim_port(settings: Settings) -> None:
+    """Before anything is started or emptied: whoever answers there would be taken for this service. Raises NotReady."""
+    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            where = f"{settings.host}:{settings.port}"
+            raise NotReady(f"{where} cannot be listened on ({error.strerror}). Set PALATE_PORT to a free port.") from None

@@ -154,7 +154,8 @@ class UserBody(Body):
     max_parental_age: Annotated[int, Field(ge=0, le=120)] | None = None
     blocked_tags: Annotated[list[Word], Field(max_length=1000)] = []
     allowed_tags: Annotated[list[Word], Field(max_length=1000)] = []
-    opted_out: bool = False
+    # Where it is left out, what was said before stands: a sync knows nothing of it.
+    opted_out: bool | None = None
 
     def row(self) -> UserRow:
         return UserRow(

@@ -12,7 +12,7 @@ from app.connect.jellyfin_client import JellyfinClient
 from app.connect.jellyfin_items import HELD
 from app.connect.jellyfin_server import count_played
 from app.connect.jellyfin_users import LIMITS, read_users
-from app.connect.jellyfin_values import mapping, plain_id, word
+from app.connect.lenient import mapping, plain_id, word
 from app.connect.media_client import Parameters
 from app.connect.media_server import Found, HistoryPage, Library, MediaUser, ServerInfo
 from app.errors import MediaServerRefused, MediaServerUnclear
@@ -21,25 +21,29 @@ from app.errors import MediaServerRefused, MediaServerUnclear
 FIELDS = (
     "ProviderIds", "ProductionYear", "OfficialRating", "CommunityRating", "RunTimeTicks", "UserDataPlayCount", "UserDataLastPlayedDate",
 )  # fmt: skip
+RENAMED = {"collapseBoxSetItems": "GroupItemsIntoCollections"}
 EMBY_LIMITS = (*LIMITS, "ExcludedSubFolders", "IncludeTags", "IsTagBlockingModeInclusive", "AllowTagOrRating")
 
 
 class EmbyClient(JellyfinClient):
     product = "an Emby"
-    key_help = "Make an API key in Emby's dashboard (Advanced, API Keys), or take the token of an administrator."
+    # Emby does not ask whose token an administrator's is: its lists are those of a key.
+    key_help = "Make an API key in Emby (Settings, Advanced, API Keys), or take the token of an administrator."
 
     def headers(self, token: str) -> dict[str, str]:
         return {"X-Emby-Token": token}
 
     def asked(self, path: str, parameters: Parameters) -> tuple[str, Parameters]:
-        # It counts each list, unasked.
-        asked = {name[0].upper() + name[1:]: value for name, value in parameters.items() if name != "enableTotalRecordCount"}
+        # Emby always counts, and does not know this parameter.
+        asked = {
+            RENAMED.get(name, name[0].upper() + name[1:]): value for name, value in parameters.items() if name != "enableTotalRecordCount"
+        }
         if path == "/Items":
             fields = asked.get("Fields", ())
             asked["Fields"] = [*([fields] if isinstance(fields, str) else fields), *FIELDS]  # type: ignore[misc]
             user = asked.pop("UserId", None)
             path = path if user is None else f"/Users/{user}/Items"
-        # Some give the address with the path that every request has.
+        # Some people enter the address with `/emby`, with which every path begins.
         return ("" if self.url.endswith("/emby") else "/emby") + path, asked
 
 

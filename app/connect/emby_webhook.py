@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from app.connect.jellyfin_values import TICKS_PER_SECOND, mapping, word
+from app.connect.lenient import TICKS_PER_SECOND, mapping, word
 from app.connect.news import Ignored, LibraryNews, News, Report, Said, flag, grade, own_id, position_in, told_at, whole
 from app.connect.states import PARTS, PLAYABLE, TITLES, signal_body, unwatched_body, watched_body
 from app.errors import UnclearNews

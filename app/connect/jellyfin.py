@@ -9,8 +9,8 @@ from app.connect.jellyfin_history import has_history, read_history
 from app.connect.jellyfin_items import BARE, count_items, read_ids, read_items, read_items_by_id, read_libraries
 from app.connect.jellyfin_server import look_around, read_info
 from app.connect.jellyfin_states import EVERYTHING, NEWS, read_states, read_states_by_id
-from app.connect.jellyfin_users import read_users, visible_among
-from app.connect.jellyfin_values import plain_id
+from app.connect.jellyfin_users import read_saved_titles, read_users, visible_among
+from app.connect.lenient import plain_id
 from app.connect.media_server import Found, HistoryPage, Library, MediaUser, ServerInfo
 from app.connect.states import PARTS, TITLES, State
 
@@ -73,6 +73,9 @@ class Jellyfin:
 
     def states_by_id(self, user: str, ids: Sequence[str]) -> Iterator[list[State]]:
         return read_states_by_id(self.client, user, ids)
+
+    def saved_titles(self, user: str, saved_since: datetime) -> set[str]:
+        return read_saved_titles(self.client, user, saved_since)
 
     def visible_among(self, user: str, ids: Sequence[str]) -> set[str]:
         return visible_among(self.client, user, ids)

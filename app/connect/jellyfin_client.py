@@ -10,7 +10,7 @@ from typing import Any
 import httpcore
 import httpx
 
-from app.connect.jellyfin_values import plain_id
+from app.connect.lenient import plain_id
 from app.connect.media_client import MediaClient, Parameters
 from app.connect.websocket import WebSocket, answer_to, new_key
 from app.errors import MediaServerDown, MediaServerUnclear
@@ -21,7 +21,7 @@ MAX_IDS = 200
 
 class JellyfinClient(MediaClient):
     product = "a Jellyfin 10.11 or 12"
-    key_help = "Make an API key in Jellyfin's dashboard (Advanced, API Keys), or take the token of an administrator."
+    key_help = "Make an API key in Jellyfin (Dashboard, Advanced, API Keys)."
     limit = "limit"
 
     def by_id(self, ids: Sequence[str], parameters: Parameters) -> Iterator[list[Any]]:
@@ -52,7 +52,8 @@ class JellyfinClient(MediaClient):
             raise MediaServerDown(f"{self.url} opens no socket ({type(error).__name__}).") from None
 
     def headers(self, token: str) -> dict[str, str]:
-        return {"Authorization": f'MediaBrowser Client="Palate", Device="Palate", DeviceId="palate", Token="{token}"'}
+        # The token alone: given somebody's by mistake, of a device named beside it Jellyfin would believe that theirs had become that.
+        return {"Authorization": f'MediaBrowser Token="{token}"'}
 
     def cut(self, start: int, limit: int, *, is_counted: bool) -> Parameters:
         """To count takes long: once."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.connect.jellyfin_client import JellyfinClient
-from app.connect.jellyfin_values import listed, mapping, plain_id
+from app.connect.lenient import listed, mapping, plain_id
 from app.connect.media_server import HistoryPage
 from app.connect.states import PLAYABLE
 from app.errors import MediaServerUnclear
@@ -46,7 +46,7 @@ def read_history(client: JellyfinClient, known_row: int | None) -> Iterator[Hist
 
 def _results(client: JellyfinClient, query: str) -> list[list[Any]]:
     answer = client.ask(PATH, {"CustomQueryString": query, "ReplaceUserId": False})
-    # Spelled so.
+    # The plugin spells it `colums`.
     if not isinstance(answer, dict) or not isinstance(answer.get("colums"), list) or not isinstance(answer.get("results"), list):
         raise MediaServerUnclear("The Playback Reporting plugin answers what is no history.")
     if not answer["colums"] and "Error" in str(answer.get("message")):

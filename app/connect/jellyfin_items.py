@@ -1,11 +1,11 @@
 """The library of a Jellyfin, as bodies of the API: films, series, seasons and episodes."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from app.connect.jellyfin_client import JellyfinClient
-from app.connect.jellyfin_values import listed, mapping, moment, plain_id, rating, seconds, within, word, words
+from app.connect.lenient import listed, mapping, moment, plain_id, rating, seconds, within, word, words
 from app.connect.media_client import Parameters
 from app.connect.media_server import FILMS, SHOWS, Library
 from app.connect.states import PARTS, TITLES
@@ -18,11 +18,11 @@ HELD = {"movies": FILMS, "tvshows": SHOWS, "mixed": TITLES + PARTS, None: TITLES
 # A series' episodes are described by nothing but their numbers: their texts would be most of what is sent.
 TITLE_FIELDS = ("ProviderIds", "Genres", "Tags", "Studios", "Overview", "OriginalTitle", "DateCreated", "ParentId", "Etag")
 PART_FIELDS = ("ProviderIds", "DateCreated", "ParentId", "Etag")
-# In the order that they were added, so that what comes meanwhile comes last. Missing episodes are virtual.
-LISTED: Parameters = {
-    "recursive": True, "excludeLocationTypes": "Virtual", "enableUserData": False,
-    "sortBy": "DateCreated,SortName", "sortOrder": "Ascending",
-}  # fmt: skip
+# Of any list. Missing episodes are virtual. Unless told otherwise, a collection stands in the place of its films: Jellyfin 12 does so
+# for an API key whatever it is set to, and counts them so.
+SINGLE: Parameters = {"recursive": True, "excludeLocationTypes": "Virtual", "collapseBoxSetItems": False}
+# In the order that they were added, so that what comes meanwhile comes last.
+LISTED: Parameters = {**SINGLE, "enableUserData": False, "sortBy": "DateCreated,SortName", "sortOrder": "Ascending"}
 IMAGES: Parameters = {"enableImageTypes": "Primary,Backdrop,Thumb", "imageTypeLimit": 1}
 BARE: Parameters = {"enableUserData": False, "enableImages": False}
 
@@ -46,13 +46,18 @@ def count_items(client: JellyfinClient, library: Library, kind: str) -> int:
 
 def read_items(client: JellyfinClient, library: Library, saved_since: datetime | None) -> Iterator[list[dict[str, Any]]]:
     """Bodies page by page, titles first; only what was saved since then, where that is given. Raises as `JellyfinClient.get`."""
-    since: Parameters = {} if saved_since is None else {"minDateLastSaved": f"{saved_since:%Y-%m-%dT%H:%M:%S}Z"}
+    since: Parameters = {} if saved_since is None else saved_after(saved_since)
     for kinds, fields in ((TITLES, TITLE_FIELDS), (PARTS, PART_FIELDS)):
         types = [one for one in library.types if one in kinds]
         if types:
             asked = {**LISTED, **IMAGES, **since, "parentId": library.id, "includeItemTypes": types, "fields": fields}
             for page in client.pages("/Items", asked):
                 yield _bodies(client, library, page.items)
+
+
+def saved_after(moment: datetime) -> Parameters:
+    """The database may tell a time in another zone."""
+    return {"minDateLastSaved": f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}Z"}
 
 
 def read_items_by_id(client: JellyfinClient, library: Library, ids: Sequence[str]) -> Iterator[list[dict[str, Any]]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from app.connect.jellyfin_client import JellyfinClient
 from app.connect.jellyfin_items import BARE
-from app.connect.jellyfin_values import mapping, plain_id
+from app.connect.lenient import mapping, plain_id
 from app.connect.media_client import Parameters
 from app.errors import MediaServerUnclear
 

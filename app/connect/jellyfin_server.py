@@ -3,7 +3,7 @@
 from app.connect.jellyfin_client import JellyfinClient
 from app.connect.jellyfin_items import BARE, LISTED, count_items, read_libraries
 from app.connect.jellyfin_users import read_users
-from app.connect.jellyfin_values import plain_id
+from app.connect.lenient import plain_id
 from app.connect.media_server import Found, ServerInfo
 from app.connect.states import PLAYABLE
 from app.errors import MediaServerRefused, MediaServerUnclear
@@ -17,7 +17,10 @@ OLDEST = (10, 11)
 
 
 def read_info(client: JellyfinClient) -> ServerInfo:
-    """Also the check of the token. Raises as `JellyfinClient.get`, and MediaServerRefused for a version older than 10.11."""
+    """Also the check of the token.
+
+    Raises as `JellyfinClient.get`, and MediaServerRefused for a version older than 10.11 and for a token of somebody.
+    """
     answer = client.get("/System/Info")
     key = plain_id(answer.get("Id")) if isinstance(answer, dict) else None
     if key is None:
@@ -26,7 +29,21 @@ def read_info(client: JellyfinClient) -> ServerInfo:
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     if len(numbers) == 2 and numbers < OLDEST:
         raise MediaServerRefused(f"This Jellyfin is {version}; Palate reads 10.11 and newer.")
+    _check_is_key(client)
     return ServerInfo(key, str(answer.get("ServerName") or "Jellyfin"), version)
+
+
+def _check_is_key(client: JellyfinClient) -> None:
+    """With a user's token lists hold what that user sees, be they an administrator: what is kept from them would be taken to be gone."""
+    try:
+        client.get("/Users/Me")
+    except MediaServerRefused:
+        # A key is nobody.
+        return
+    raise MediaServerRefused(
+        f"This is a user's token, which tells what that user sees, not all that {client.url} holds."
+        f" {client.key_help} Then run `palate connect` again."
+    )
 
 
 def look_around(client: JellyfinClient) -> Found:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from app.connect.jellyfin_values import TICKS_PER_SECOND, listed, mapping, plain_id, word
+from app.connect.lenient import TICKS_PER_SECOND, listed, mapping, plain_id, word
 from app.connect.news import Report, position_in, whole
 from app.connect.states import PLAYABLE
 
@@ -22,7 +22,7 @@ def _reports(session: Mapping[str, Any], now: datetime) -> list[Report]:
         return []
     runtime = whole(item.get("RunTimeTicks"), TICKS_PER_SECOND) or None
     position = position_in(whole(state.get("PositionTicks"), TICKS_PER_SECOND), runtime)
-    # Who watches together is one session.
+    # Those who watch together are one session.
     users = [session.get("UserId"), *(mapping(one).get("UserId") for one in listed(session.get("AdditionalUsers")))]
     device = word(session.get("DeviceId"), 512) or ""
     known = dict.fromkeys(plain_id(one) for one in users)

@@ -6,37 +6,38 @@ from datetime import datetime
 from typing import Any
 
 from app.connect.jellyfin_client import JellyfinClient
-from app.connect.jellyfin_items import BARE, provider_ids
-from app.connect.jellyfin_values import MAX_TICKS, TICKS_PER_SECOND, mapping, moment, plain_id, rating, within, word
+from app.connect.jellyfin_items import BARE, SINGLE
+from app.connect.lenient import MAX_TICKS, TICKS_PER_SECOND, mapping, moment, plain_id, rating, within
 from app.connect.media_client import Parameters
 from app.connect.states import PARTS, PLAYABLE, TITLES, State
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A list of a user's that is asked for: these types, of which the filter holds. `ends_at_known`: newest first, up to what is known."""
+    """One list to ask for, as one user: items of these types that `filter` accepts. `ends_at_known`: it comes newest first, and reading
+    stops at what was played before `known_until`."""
 
     types: Sequence[str]
     filter: str | None
     ends_at_known: bool = False
 
 
-# All titles, as those that come back are those the user may see; of the rest what anything was said about.
+# Nobody asks for dislikes: 10.11 would answer what is liked, and 12 all that is not.
+# All titles, because what comes back is what the user may see; of seasons and episodes only those with a play, a favourite or a like.
 EVERYTHING = (
     Question(TITLES, None), Question(("Episode",), "IsPlayed"), Question(("Episode",), "IsResumable"),
-    Question(PARTS, "IsFavorite"), Question(PARTS, "Likes"), Question(PARTS, "Dislikes"),
+    Question(PARTS, "IsFavorite"), Question(PARTS, "Likes"),
 )  # fmt: skip
 # The server can't say what changed of a user (minDateLastSavedForUser looks at the item): what is short is read whole.
 NEWS = (
     Question(PLAYABLE, "IsPlayed", ends_at_known=True), Question(PLAYABLE, "IsResumable"),
-    Question(TITLES + PARTS, "IsFavorite"), Question(TITLES + PARTS, "Likes"), Question(TITLES + PARTS, "Dislikes"),
+    Question(TITLES + PARTS, "IsFavorite"), Question(TITLES + PARTS, "Likes"),
 )  # fmt: skip
 
 
 def read_states(client: JellyfinClient, user: str, question: Question, known_until: datetime | None) -> Iterator[list[State]]:
     """Page by page. `known_until`: what was played before is known. Raises as `JellyfinClient.get`."""
-    asked: Parameters = {**BARE, "recursive": True, "userId": user, "enableUserData": True, "includeItemTypes": question.types}
-    asked = {**asked, "excludeLocationTypes": "Virtual"}
+    asked: Parameters = {**SINGLE, **BARE, "userId": user, "enableUserData": True, "includeItemTypes": question.types}
     if question.filter is not None:
         asked = {**asked, "filters": question.filter}
     if question.filter == "IsPlayed":
@@ -72,14 +73,7 @@ def state_of(item: Any) -> State | None:
     likes = data.get("Likes")
     return State(
         key, item["Type"],
-        word(data.get("Key"), 100) or _provider_key(item) or key,
         within(data.get("PlayCount"), 0, 2**31) or 0, data.get("Played") is True,
         None if position is None or runtime is None else min(100 * position / runtime, 100.0), moment(data.get("LastPlayedDate")),
         data.get("IsFavorite") is True, likes if isinstance(likes, bool) else None, rating(data.get("Rating")),
     )  # fmt: skip
-
-
-def _provider_key(item: dict[str, Any]) -> str | None:
-    """An Emby does not say its key: by this it would be known again under another id."""
-    ids = provider_ids(item.get("ProviderIds"))
-    return next((f"{name}:{ids[name]}" for name in ("tmdb", "tvdb", "imdb") if ids.get(name)), None)

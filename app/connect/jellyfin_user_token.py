@@ -18,7 +18,8 @@ from urllib.parse import unquote
 import httpx
 import orjson
 
-from app.connect.jellyfin_values import guid, mapping, word
+from app.connect.allowed_addresses import to_media_servers
+from app.connect.lenient import guid, mapping, word
 from app.errors import MediaServerDown, MediaServerUnclear, PalateError
 
 TIMEOUT_SECONDS = 5.0
@@ -26,10 +27,10 @@ MAX_BYTES = 1 << 20
 # A revoked token is noticed after as long.
 GOOD_SECONDS = 60.0
 BAD_SECONDS = 10.0
-# A server that did not answer is left alone for as long; who was known before stays so while that lasts, up to a restart of some minutes.
+# A server that did not answer is left alone for as long; those known before stay so while that lasts, up to a restart of some minutes.
 DOWN_SECONDS = 5.0
 OUTAGE_SECONDS = 600.0
-# Who was known before waits no longer than this for a server that hangs.
+# Somebody known before waits no longer than this for a server that hangs.
 PATIENCE_SECONDS = 4.0
 MAX_KNOWN = 10_000
 MAX_THREADS = 16
@@ -62,7 +63,7 @@ def token_in(header: str) -> str | None:
 
 
 def ask_jellyfin(url: str, token: str) -> TokenUser | None:
-    """None for a token that is no user's, or whose user is disabled. Raises MediaServerDown and MediaServerUnclear."""
+    """None for a token that is no user's, or whose user is disabled. Raises MediaServerDown, MediaServerUnclear and BadInput."""
     # The token alone: of a client or device named beside it, Jellyfin would believe that the user's own device had become that.
     headers = {"Authorization": f'MediaBrowser Token="{token}"'}
     ends_at = time.monotonic() + TIMEOUT_SECONDS
@@ -70,7 +71,9 @@ def ask_jellyfin(url: str, token: str) -> TokenUser | None:
     try:
         with (
             # One a question: a client keeps the cookies of a proxy, and these may be somebody's.
-            httpx.Client(headers=headers, timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False, verify=_tls()) as http,
+            httpx.Client(
+                headers=headers, timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False, transport=to_media_servers(_tls())
+            ) as http,
             http.stream("GET", f"{url}/Users/Me") as answer,
         ):
             if answer.status_code in (400, 401, 403):

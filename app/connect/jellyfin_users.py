@@ -3,11 +3,12 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from app.connect.jellyfin_client import JellyfinClient
-from app.connect.jellyfin_items import BARE
-from app.connect.jellyfin_values import listed, mapping, plain_id, word, words
+from app.connect.jellyfin_items import BARE, LISTED, saved_after
+from app.connect.lenient import listed, mapping, plain_id, word, words
 from app.connect.media_server import MediaUser
 from app.connect.states import TITLES
 from app.errors import MediaServerUnclear
@@ -20,7 +21,7 @@ LIMITS = (
 
 
 def read_users(client: JellyfinClient, limits: Sequence[str] = LIMITS) -> list[MediaUser]:
-    """Raises as `JellyfinClient.get`, and MediaServerUnclear where one can't be read: who is not in the list is taken to be gone."""
+    """Raises as `JellyfinClient.get`, and MediaServerUnclear where one can't be read: those not in the list are taken to be gone."""
     answer = client.get("/Users")
     if not isinstance(answer, list):
         raise MediaServerUnclear("The media server answers users that are no list.")
@@ -56,7 +57,14 @@ def user_of(user: Mapping[str, Any], names: Sequence[str] = LIMITS) -> MediaUser
     )  # fmt: skip
 
 
+def read_saved_titles(client: JellyfinClient, user: str, saved_since: datetime) -> set[str]:
+    """Those saved since then that the server lists for the user. By id it would answer those of libraries that are kept from them, too."""
+    asked = {**LISTED, **BARE, **saved_after(saved_since), "userId": user, "includeItemTypes": TITLES}
+    ids = [plain_id(mapping(item).get("Id")) for page in client.pages("/Items", asked) for item in page.items]
+    return {key for key in ids if key is not None}
+
+
 def visible_among(client: JellyfinClient, user: str, ids: Sequence[str]) -> set[str]:
-    """Those of these titles that the server shows the user."""
+    """Those of these titles that the server shows a user whom no policy limits: it does not look whether a library is kept from them."""
     asked = {**BARE, "userId": user, "includeItemTypes": TITLES}
     return {str(plain_id(item["Id"])) for items in client.by_id(ids, asked) for item in items}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from app.connect.jellyfin_values import TICKS_PER_SECOND, moment, plain_id, word
+from app.connect.lenient import TICKS_PER_SECOND, moment, plain_id, word
 from app.connect.news import Ignored, LibraryNews, News, Report, Said, flag, grade, position_in, told_at, whole
 from app.connect.states import PARTS, PLAYABLE, TITLES, State, play_bodies, said, signal_body, unwatched_body, watched_body
 from app.errors import UnclearNews
@@ -85,7 +85,7 @@ def _state(payload: Mapping[str, Any], item_type: str) -> State:
     position = position_in(whole(payload.get("PlaybackPositionTicks"), TICKS_PER_SECOND), runtime)
     graded, likes = grade(payload.get("Rating")) or None, flag(payload.get("Likes"))
     return State(
-        item, item_type, item, 0, flag(payload.get("Played")) is True,
+        item, item_type, 0, flag(payload.get("Played")) is True,
         min(100 * position / runtime, 100.0) if position and runtime else None, moment(payload.get("LastPlayedDate")),
         flag(payload.get("Favorite")) is True, likes if likes or graded is not None else None, graded,
     )  # fmt: skip

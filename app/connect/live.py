@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.connect.bodies import PLAYS, SIGNALS, SUBJECTS, Reader, source_key
+from app.connect.bodies import PLAYS, SIGNALS, Reader, source_key
 from app.connect.news import Ignored, LibraryNews, News, Report, Said
 from app.connect.sitting import advance, begun_by
+from app.connect.states import signal_body, subject
 from app.db import Connection
 from app.db.connections import is_connected
 from app.db.ingest import ingest_plays, ingest_signals
@@ -68,22 +69,20 @@ def _take_report(connection: Connection, server: Server, report: Report, now: da
 
 def play_body(key: str, report: Report, sitting: Sitting) -> dict[str, Any]:
     """At its start nothing is known but that it began."""
+    # The database may tell it in another zone than the first report did, and by it the play is named.
+    began = sitting.started_at.astimezone(UTC).isoformat()
     return {
-        "play_id": f"{key}:{sitting.started_at.isoformat()}", "user_id": report.user_id, "item_id": report.item_id,
-        "started_at": sitting.started_at.isoformat(), "played_seconds": sitting.watched_seconds or None,
+        "play_id": f"{key}:{began}", "user_id": report.user_id, "item_id": report.item_id,
+        "started_at": began, "played_seconds": sitting.watched_seconds or None,
         "percent": None if report.what == "start" else report.percent, "completed": report.is_completed,
     }  # fmt: skip
 
 
 def _take_said(connection: Connection, server: Server, source: str, said: Said) -> Taken:
     standing = standing_signals(connection, server.id, source, said.user_id)
-    told = {SUBJECTS.get(signal["kind"], signal["kind"]) for signal in said.signals}
-    lost = {kind for item, kind in standing if item == said.item_id and SUBJECTS.get(kind, kind) in said.subjects - told}
-    user_and_item = {"user_id": said.user_id, "item_id": said.item_id}
-    taken_back = [
-        {"signal_id": f"{said.user_id}:{said.item_id}:{SUBJECTS.get(kind, kind)}", **user_and_item, "kind": kind, "value": False}
-        for kind in sorted(lost)
-    ]
+    told = {subject(signal["kind"]) for signal in said.signals}
+    lost = {kind for item, kind in standing if item == said.item_id and subject(kind) in said.subjects - told}
+    taken_back = [signal_body(said.user_id, said.item_id, kind, False) for kind in sorted(lost)]
     n_changed, reasons = 0, []
     for reader, bodies, ingest in ((PLAYS, said.plays, ingest_plays), (SIGNALS, [*said.signals, *taken_back], ingest_signals)):
         if bodies:

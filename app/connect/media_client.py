@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import orjson
 
+from app.connect.allowed_addresses import to_media_servers
 from app.errors import BadInput, MediaServerDown, MediaServerLacks, MediaServerRefused, MediaServerSlow, MediaServerUnclear
 
 Parameters = Mapping[str, str | int | bool | Sequence[str]]
@@ -39,10 +40,9 @@ class MediaClient(ABC):
         self.url = checked_url(url)
         self.page, self.n_requests = page, 0
         self._pauses = pauses
-        # What the environment says of proxies is not asked: the token goes to the server and to nobody between.
         self._http = httpx.Client(
             headers=self.headers(self._checked_token(token)), timeout=timeout, follow_redirects=False, trust_env=False,
-            limits=httpx.Limits(max_connections=1),
+            transport=to_media_servers(),
         )  # fmt: skip
         self.answered_at: datetime | None = None
 
@@ -58,7 +58,8 @@ class MediaClient(ABC):
     def get(self, path: str, parameters: Parameters | None = None) -> Any:
         """What the server answers, read from JSON. `answered_at` is then when, by its clock.
 
-        Raises MediaServerRefused at once; MediaServerDown, MediaServerUnclear and MediaServerSlow after some patience.
+        Raises MediaServerRefused at once, and BadInput where none may be; MediaServerDown, MediaServerUnclear and MediaServerSlow after
+        some patience.
         """
         return self._patiently("GET", path, parameters or {}, None)
 

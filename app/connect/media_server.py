@@ -105,16 +105,20 @@ class MediaServer(Protocol):
         """All of them, or an error."""
 
     def everything(self, user: str) -> Iterator[list[State]]:
-        """A state of each title that the user may see, and of the rest of what anything was said or played of."""
+        """The state of every title the user may see, and of every season and episode they played, rated or marked (of a Plex no season)."""
 
     def news(self, user: str, known_until: datetime | None) -> Iterator[list[State]]:
-        """What was played since then, and all that the server can't tell since when it is so."""
+        """What was played since then; and of a Jellyfin or an Emby all favourites, likes and unfinished titles, as it does not say when
+        those changed."""
 
     def states_by_id(self, user: str, ids: Sequence[str]) -> Iterator[list[State]]:
         """Of those of these items that the user may see, some at a time."""
 
+    def saved_titles(self, user: str, saved_since: datetime) -> set[str]:
+        """Titles saved since then that the server shows the user."""
+
     def visible_among(self, user: str, ids: Sequence[str]) -> set[str]:
-        """Those of these titles that the server shows the user."""
+        """Those of these titles that the server shows a user whom no policy limits."""
 
     def present_among(self, ids: Sequence[str]) -> set[str]:
         """Those of these items that are there, whoever may see them."""

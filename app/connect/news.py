@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from app.connect.jellyfin_values import moment, rating, word
+from app.connect.lenient import moment, rating, word
 from app.errors import UnclearNews
 
-# What a sender's clock may be ahead of ours. A later time is none.
+# A sender's clock may be this far ahead of ours; what comes with a later time is taken to be of now.
 AHEAD = timedelta(minutes=5)
-# What is played at a position beyond the end is played at none.
+# A position further past the end than this counts as unknown.
 OVER_THE_END_SECONDS = 60
 MAX_SECONDS = 2**31 - 1
 

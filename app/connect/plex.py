@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal, Self
 
-from app.connect.jellyfin_values import listed, mapping, word
+from app.connect.lenient import listed, mapping, word
 from app.connect.media_client import Parameters
 from app.connect.media_server import FILMS, SHOWS, Found, HistoryPage, Library, MediaUser, ServerInfo
 from app.connect.plex_client import PlexClient
@@ -131,6 +131,12 @@ class Plex:
         if user == OWNER:
             yield [state_of(item) for item in self._by_id(ids)]
 
+    def saved_titles(self, user: str, saved_since: datetime) -> set[str]:
+        if user != OWNER and self._guests == "hide":
+            return set()
+        since: Parameters = {"updatedAt>": int(saved_since.timestamp())}
+        return {state.item_id for page in self._owned(TITLES, since) for state in page}
+
     def visible_among(self, user: str, ids: Sequence[str]) -> set[str]:
         if user != OWNER and self._guests == "hide":
             return set()
@@ -171,7 +177,7 @@ def _list_of(library_id: str, kind: str) -> tuple[str, Parameters]:
 
 def _untouched(state: State) -> State:
     """The same title for somebody of whom it does not say."""
-    return State(state.item_id, state.type, state.key, 0, False, None, None, False, None, None)
+    return State(state.item_id, state.type, 0, False, None, None, False, None, None)
 
 
 def _with_history(state: State, seen: list[State]) -> list[State]:

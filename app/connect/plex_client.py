@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from app.connect.jellyfin_values import mapping
+from app.connect.lenient import mapping
 from app.connect.media_client import MediaClient, Parameters
 from app.errors import MediaServerLacks, MediaServerUnclear
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from app.connect.jellyfin_values import listed, mapping, rating, within, word, words
+from app.connect.lenient import listed, mapping, rating, within, word, words
 from app.connect.states import State
 
 TYPES = {"movie": "Movie", "show": "Series", "season": "Season", "episode": "Episode"}
@@ -71,7 +71,7 @@ def state_of(item: Mapping[str, Any]) -> State:
     position, length = within(item.get("viewOffset"), 1, 2**50), within(item.get("duration"), 1000, 2**50)
     percent = None if position is None or length is None else min(100 * position / length, 100.0)
     return State(
-        key, TYPES[item["type"]], key, n_plays, n_plays > 0, percent, at(item.get("lastViewedAt")), False, None,
+        key, TYPES[item["type"]], n_plays, n_plays > 0, percent, at(item.get("lastViewedAt")), False, None,
         rating(item.get("userRating")), sitting=None if position is None else f"after {n_plays}",
     )  # fmt: skip
 
@@ -83,7 +83,7 @@ def viewing_of(row: Any, *, is_shown: bool) -> State | None:
     if kind not in ("Movie", "Episode"):
         return None
     key = str(key_of(row["ratingKey"]))
-    return State(key, kind, key, 1, True, None, seen_at, False, None, None, is_shown=is_shown)
+    return State(key, kind, 1, True, None, seen_at, False, None, None, is_shown=is_shown)
 
 
 def _tags(item: Mapping[str, Any], name: str) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from app.connect.jellyfin_values import mapping, word
+from app.connect.lenient import mapping, word
 from app.connect.news import Ignored, LibraryNews, News, Report, Said, grade, own_id, position_in, whole
 from app.connect.states import signal_body
 from app.errors import UnclearNews

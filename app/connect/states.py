@@ -23,12 +23,12 @@ MOST_EARLIER_PLAYS = 50
 class State:
     """A user's data of one item. `percent` 0..100 where it was left; None where it is at its beginning, or how long it is is unknown.
 
-    `sitting` names the last one where its time moves while it lasts. Not `is_shown`: that the user may see it does not follow.
+    `key`: what the server files this data under; it survives a renamed file where the server has one that does. `sitting`: a name for the
+    last sitting that stays while its time moves (Plex). `is_shown` False: no proof that the user may see the title.
     """
 
     item_id: str
     type: str
-    key: str
     n_plays: int
     is_played: bool
     percent: float | None
@@ -44,24 +44,36 @@ class State:
         """Series and seasons are never: what is played of them are their episodes."""
         return self.type in PLAYABLE and (self.is_played or self.percent is not None or self.last_at is not None)
 
+    @property
+    def is_begun_again(self) -> bool:
+        """What counts as played stays so on a Jellyfin 12 while it is watched again: that it is finished was said of a sitting before."""
+        return self.is_played and self.percent is not None
+
+    @property
+    def n_before(self) -> int:
+        """Sittings before the last."""
+        return max(self.n_plays - 1, int(self.is_begun_again))
+
 
 def play_bodies(user: str, state: State, *, n_earlier: int) -> Iterator[dict[str, Any]]:
     """The sitting that it tells of, and so many before it, of which nothing but their number is known.
 
-    Named by the key that the server keeps the data under, which outlives a renamed file, and by when it began: told again,
-    and under another id, it is the same. It has no length, so that a webhook's report of the same sitting overlaps it.
+    Named by the id and by when it began: told again it is the same play, and under the id of a renamed file another of the same sitting.
+    It has no length, so that a webhook's report of the same sitting overlaps it.
     """
     if not state.was_begun:
         return
     began = state.sitting or ("unknown" if state.last_at is None else state.last_at.isoformat())
+    name = f"{user}:{state.type}:{state.item_id}"
     yield {
-        "play_id": f"{user}:{state.type}:{state.key}:{began}", "user_id": user, "item_id": state.item_id,
+        "play_id": f"{name}:{began}", "user_id": user, "item_id": state.item_id,
         "started_at": None if state.last_at is None else state.last_at.isoformat(),
-        "completed": state.is_played, "percent": None if state.is_played else state.percent,
+        "completed": None if state.is_begun_again else state.is_played, "percent": state.percent,
     }  # fmt: skip
     if state.is_played:
         for number in range(1, min(n_earlier, MOST_EARLIER_PLAYS - 1) + 1):
-            yield {"play_id": f"{user}:{state.type}:{state.key}:earlier {number}", "user_id": user, "item_id": state.item_id}
+            is_finished = {"completed": True} if state.is_begun_again and number == 1 else {}
+            yield {"play_id": f"{name}:earlier {number}", "user_id": user, "item_id": state.item_id} | is_finished
 
 
 def subject(kind: str) -> str:

@@ -4,12 +4,16 @@ The format is PostgreSQL's own (documentation of COPY, "Binary Format"): a heade
 number of fields and each field as its length and bytes, all big-endian; -1 ends it.
 """
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import psycopg
+from psycopg import Copy
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 TRAILER = b"\xff\xff"
@@ -25,8 +29,7 @@ def halfvec(dimension: int) -> str:
 def read_array(connection: Connection, sql: str, parameters: Mapping[str, Any], fields: Fields) -> Record:
     """Rows of `sql` (psycopg placeholders) as a structured array. No column may be NULL; types: i8, i4, f4, f8, halfvec:N, VN (N bytes)."""
     wire = _wire_type(fields)
-    driver: Any = connection.connection.driver_connection
-    with driver.cursor() as cursor, cursor.copy(f"COPY ({sql}) TO STDOUT (FORMAT binary)", parameters or None) as copy:
+    with copying(connection, f"COPY ({sql}) TO STDOUT (FORMAT binary)", parameters) as copy:
         data = b"".join(copy)
     rows = np.frombuffer(data, dtype=wire, count=(len(data) - len(HEADER) - len(TRAILER)) // wire.itemsize, offset=len(HEADER))
     native = np.empty(len(rows), dtype=[(name, _native(kind)) for name, kind in fields.items()])
@@ -48,9 +51,24 @@ def write_array(connection: Connection, table: str, columns: Mapping[str, Any], 
             rows[name]["value"]["values"] = columns[name]
         else:
             rows[name]["value"] = columns[name]
-    driver: Any = connection.connection.driver_connection
-    with driver.cursor() as cursor, cursor.copy(f"COPY {table} ({', '.join(fields)}) FROM STDIN (FORMAT binary)") as copy:
+    with copying(connection, f"COPY {table} ({', '.join(fields)}) FROM STDIN (FORMAT binary)", {}) as copy:
         copy.write(HEADER + rows.tobytes() + TRAILER)
+
+
+@contextlib.contextmanager
+def copying(connection: Connection, sql: str, parameters: Mapping[str, Any]) -> Iterator[Copy]:
+    """A COPY is the driver's own. Its errors become SQLAlchemy's, which are what tells everybody else whether to try again."""
+    driver: Any = connection.connection.driver_connection
+    try:
+        with driver.cursor() as cursor, cursor.copy(sql, parameters or None) as copy:
+            yield copy
+    except psycopg.Error as error:
+        is_lost: bool = driver.closed
+        if is_lost:
+            connection.invalidate(error)
+        raise DBAPIError.instance(
+            "COPY", None, error, psycopg.Error, hide_parameters=True, connection_invalidated=is_lost, dialect=connection.dialect
+        ) from error
 
 
 def _wire_type(fields: Fields) -> np.dtype[Any]:

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection
 
 from app.db.statements import statement
-from app.types import Fault, SpaceInUse, SpaceKind, StoredTaste, Viewer
+from app.types import Degraded, Fault, SpaceInUse, SpaceKind, StoredTaste, Viewer
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Asker:
     fault: Fault | None = None
 
     @property
-    def text_fault(self) -> Literal["no_text_space"] | Fault | None:
+    def text_fault(self) -> Degraded | None:
         """Why what text says is less than it should be."""
         return "no_text_space" if self.space is None and self.fault is None else self.fault
 

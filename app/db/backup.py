@@ -22,7 +22,7 @@ from app.errors import BadInput, DatabaseUnsuitable
 
 # Beside `public`, where other people's tables would be if they shared the database.
 SCHEMAS = [PARTITION_SCHEMA, "procrastinate"]
-# Who restores may not own the extension, and makes it first.
+# Whoever restores may not own the extension, and makes it first.
 SKIPPED = re.compile(r"^;| EXTENSION |SCHEMA (- )?public( |$)")
 TABLE_NAME = re.compile(r'"?\w+"?\."?\w+"?')
 _VERIFY = """
@@ -121,7 +121,7 @@ def n_others(engine: Engine) -> int:
 
 def restore(engine: Engine, file: Path, contents: Contents) -> None:
     """In place of all that is there, in one transaction that ends well only if every row and index is back. Raises BadInput,
-    DatabaseUnsuitable; then nothing was changed. Who calls has made sure that what is there may go."""
+    DatabaseUnsuitable; then nothing was changed. The caller has made sure that what is there may go."""
     with engine.begin() as connection:
         server_major = _server_major(connection)
         if server_major < contents.server_major:

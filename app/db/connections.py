@@ -7,7 +7,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from app.db.servers import find_server, put_server
 from app.db.statements import statement
+from app.errors import BadInput
 from app.types import MediaServerKind, Server
 
 
@@ -49,6 +51,25 @@ class Selector:
     url: str | None = None
 
 
+def store_connection(
+    connection: Connection, server_id: str, kind: MediaServerKind, url: str, token: bytes, name: str, media_server_id: str
+) -> Server:
+    """`token`: encrypted. The server is made, with this name, if there is none; one that is there keeps its name and settings. Raises
+    BadInput where it is another media server's, and where this media server is another one's."""
+    known = find_server(connection, server_id)
+    if known is not None:
+        stored = find_connection(connection, known.id)
+        if stored is not None and stored.media_server_id != media_server_id:
+            raise BadInput(f"{server_id} is connected to another media server, at {stored.url}. Choose another name for this one.")
+    other = connection.execute(statement("connections", "server_of"), {"media_server_id": media_server_id, "but": server_id}).scalar()
+    if other is not None:
+        raise BadInput(f"This media server is connected already, as {other}. Connected twice, everybody would be there twice.")
+    shown_as, settings = (name, {}) if known is None else (known.name, known.settings)
+    server, _ = put_server(connection, server_id, shown_as, kind, settings)
+    put_connection(connection, server.id, kind, url, token, media_server_id)
+    return server
+
+
 def put_connection(
     connection: Connection, server_id: int, kind: MediaServerKind, url: str, token: bytes, media_server_id: str
 ) -> None:  # fmt: skip
@@ -63,6 +84,12 @@ def find_connection(connection: Connection, server_id: int) -> StoredConnection 
 
 def find_jellyfin(connection: Connection, selector: Selector) -> ConnectedJellyfin | None:
     row = connection.execute(statement("connections", "find_jellyfin"), asdict(selector)).one_or_none()
+    return None if row is None else ConnectedJellyfin(**row._mapping)
+
+
+def jellyfin_of(connection: Connection, server: str) -> ConnectedJellyfin | None:
+    """The Jellyfin that is connected as this server."""
+    row = connection.execute(statement("connections", "jellyfin_of"), {"server": server}).one_or_none()
     return None if row is None else ConnectedJellyfin(**row._mapping)
 
 

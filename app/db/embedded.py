@@ -23,6 +23,8 @@ from pathlib import Path
 from app.errors import DatabaseUnsuitable
 
 START_SECONDS = 60.0
+# To replay 2 GB of its log after a power cut may take a slow disk minutes; whoever breaks that off begins it anew.
+RECOVERY_SECONDS = 1800.0
 # A Unix socket's address holds 107 bytes, of which PostgreSQL's own file name takes 14.
 MAX_SOCKET_FOLDER = 93
 
@@ -125,7 +127,7 @@ def is_running(binaries: Path, sockets: Path) -> bool:
 
 def _is_running_soon(binaries: Path, sockets: Path) -> bool:
     """Waits for one that starts, stops or recovers: another beside it would not start."""
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + RECOVERY_SECONDS
     while (state := _state(binaries, sockets)) == 1 and time.monotonic() < deadline:
         time.sleep(0.05)
     return state == 0
@@ -200,11 +202,12 @@ def _start(binaries: Path, cluster: Path, sockets: Path, owner: pwd.struct_passw
 
 def _comes_up(binaries: Path, sockets: Path, child: subprocess.Popen[bytes], cluster: Path) -> bool:
     """False: it stopped by itself, or was not ready in time and was stopped."""
-    deadline = time.monotonic() + START_SECONDS
+    started = time.monotonic()
     while child.poll() is None:
-        if is_running(binaries, sockets) and _process_of(cluster) == child.pid:
+        state = _state(binaries, sockets)
+        if state == 0 and _process_of(cluster) == child.pid:
             return True
-        if time.monotonic() > deadline:
+        if time.monotonic() - started > (RECOVERY_SECONDS if state == 1 else START_SECONDS):
             stop(Embedded("", sockets, child))
         time.sleep(0.05)
     return False

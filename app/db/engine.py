@@ -34,15 +34,26 @@ SERVE_OPTIONS = {
 BINARY = {"palate_binary": True}
 
 WORK_OPTIONS = {**SHARED_OPTIONS, "plan_cache_mode": "force_custom_plan"}
+# Whoever sent it waits for it: what a lock or a disk holds up is told to be sent again.
+WRITE_OPTIONS = {**WORK_OPTIONS, "statement_timeout": "30s", "lock_timeout": "10s"}
+# A thread that waits for a connection answers nobody.
+POOL_SECONDS = 10
 
 
 def serving_engine(url: str, pool_size: int) -> Engine:
     """For requests: every statement is prepared at once and planned once a connection."""
-    return _engine(url, SERVE_OPTIONS, pool_size=pool_size, max_overflow=0, pool_timeout=10, pool_use_lifo=True, prepare_threshold=0)
+    return _engine(
+        url, SERVE_OPTIONS, pool_size=pool_size, max_overflow=0, pool_timeout=POOL_SECONDS, pool_use_lifo=True, prepare_threshold=0
+    )
+
+
+def writing_engine(url: str, pool_size: int) -> Engine:
+    """For requests that write: planned for the values at hand, each in bounded time."""
+    return _engine(url, WRITE_OPTIONS, pool_size=pool_size, max_overflow=0, pool_timeout=POOL_SECONDS, prepare_threshold=None)
 
 
 def working_engine(url: str, pool_size: int = 4) -> Engine:
-    """For ingest, jobs and commands: planned for the values at hand, no time limit on a statement."""
+    """For jobs and commands: planned for the values at hand, no time limit on a statement."""
     return _engine(url, WORK_OPTIONS, pool_size=pool_size, max_overflow=0, pool_timeout=60, prepare_threshold=None)
 
 

@@ -8,9 +8,10 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-import psycopg
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
 
+from app.db.arrays import copying
 from app.db.statements import statement
 from app.db.versions import touch_catalogue
 from app.errors import NotReady
@@ -86,7 +87,7 @@ def ingest_users(connection: Connection, server_id: int, rows: Sequence[UserRow]
     for name in ("leave_libraries", "join_libraries"):
         connection.execute(statement("users", name), server)
     if counts.updated:
-        # Who opts out is counted no more in what is said to others.
+        # Whoever opts out is counted no more in what is said to others.
         touch_catalogue(connection, server_id)
     changed = counts.created + counts.updated
     return IngestOutcome(len(rows), counts.created, counts.updated, len(rows) - changed - len(rejected), rejected)
@@ -177,14 +178,11 @@ def stage_texts(connection: Connection, file: str, table: str, values: Collectio
 
 
 def stage(connection: Connection, table: str, rows: Iterable[Sequence[Any]], n_rows: int) -> None:
-    driver: Any = connection.connection.driver_connection
     try:
-        with driver.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN") as copy:
+        with copying(connection, f"COPY {table} FROM STDIN", {}) as copy:
             for row in rows:
                 copy.write_row(row)
-    except psycopg.OperationalError:
-        # Past SQLAlchemy, which would have seen that the connection is gone.
-        connection.invalidate()
+    except OperationalError:
         raise NotReady from None
     if n_rows >= ANALYZE_FROM:
         connection.execute(text(f"ANALYZE {table}"))

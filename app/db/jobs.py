@@ -75,14 +75,14 @@ def finish_job(
 
 
 def put_back(connection: Connection, job: Job, error: str | None, now: datetime) -> None:
-    """It waits again, unless it was to be cancelled."""
+    """It waits again, unless it was to be cancelled. `error`: how it failed; None: it was only stopped."""
     connection.execute(statement("jobs", "put_back"), {"id": job.id, "attempt": job.attempt, "error": error, "now": now})
 
 
-def is_open_or_failed(connection: Connection, name: JobName, server_id: int, since: datetime) -> bool:
-    """Whether such a job waits or runs, or failed or was cancelled since then."""
+def is_open_or_vain(connection: Connection, name: JobName, server_id: int, since: datetime) -> bool:
+    """Whether such a job waits or runs, or since then failed, was cancelled, or ended without anything to do."""
     values = {"name": name, "server_id": server_id, "since": since}
-    return bool(connection.execute(statement("jobs", "is_open_or_failed"), values).scalar_one())
+    return bool(connection.execute(statement("jobs", "is_open_or_vain"), values).scalar_one())
 
 
 def last_ticks(connection: Connection, names: Sequence[JobName], now: datetime) -> list[Tick]:

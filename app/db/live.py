@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from app.db.servers import server_of
 from app.db.statements import statement
 from app.ingest_types import Sitting
 from app.types import Server
@@ -14,7 +15,7 @@ from app.types import Server
 def find_webhook(connection: Connection, server: str, digest: bytes) -> Server | None:
     """The server of this id, if this is the digest of a secret of its webhooks."""
     row = connection.execute(statement("live", "find_webhook"), {"server": server, "digest": digest}).one_or_none()
-    return None if row is None else Server(row.id, row.external_id, row.name, row.kind, row.settings)
+    return None if row is None else server_of(row)
 
 
 def create_webhook(connection: Connection, server_id: int, digest: bytes) -> None:

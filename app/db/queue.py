@@ -54,6 +54,13 @@ def queued_or_enqueued(
     return found
 
 
+def follow(connection: Connection, name: JobName, leader: Job, now: datetime) -> None:
+    """Another job for the same server and moment, unless one waits already: by the clock as its leader was, and nobody's wish."""
+    connection.execute(statement("jobs", "hold_name"), {"name": f"{name} {leader.server_id}"})
+    if find_queued(connection, name, leader.server_id, None) is None:
+        enqueue(connection, name, leader.server_id, None, leader.tick, now)
+
+
 def find_queued(connection: Connection, name: JobName, server_id: int | None, user_id: int | None) -> int | None:
     """The id of the one that waits."""
     values = {"name": name, "server_id": server_id, "user_id": user_id}
@@ -90,11 +97,12 @@ def _defer(connection: Connection, job_id: int, name: JobName, server_id: int | 
     connection.execute(statement("jobs", "set_queue_id"), {"id": job_id, "queue_id": queue_id})
 
 
-def hand_back(connection: Connection, silent_for: timedelta, most: int) -> list[int]:
-    """Jobs whose worker has been silent for so long wait again; those that were started `most` times have failed. Returns the ids of the
-    first."""
+def hand_back(connection: Connection, silent_for: timedelta, most: int, longest_wait: timedelta) -> list[int]:
+    """Jobs whose worker has been silent for so long wait again; those that lost `most` workers have failed. Returns the ids of the
+    first. `longest_wait`: the longest that any job is ever asked to wait."""
     connection.execute(statement("jobs", "find_queue"))
     connection.execute(statement("jobs", "mend_heartbeats"))
+    connection.execute(statement("jobs", "mend_waits"), {"longest_wait": longest_wait})
     waiting = []
     for job_id in connection.execute(statement("jobs", "forget_stalled"), {"silent_for": silent_for}).scalars().all():
         row = connection.execute(statement("jobs", "hand_back"), {"id": job_id, "most": most}).one_or_none()

@@ -1,7 +1,6 @@
 """Reads on hot standbys, where one is near enough to the primary; else on the primary.
 
-Who has just written reads from the primary for as long as a standby may lag. That is kept in the memory of the process that
-took the write: another process may answer from a standby that does not have it yet, for `lag_seconds` at most.
+Whoever has just written reads from the primary for as long as a standby may lag (`RecentWriters`).
 """
 
 import contextlib
@@ -21,6 +20,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.db.engine import serving_engine
+from app.db.recent_writers import RecentWriters
 from app.errors import PalateError
 
 log = structlog.get_logger()
@@ -31,8 +31,6 @@ Answer = TypeVar("Answer")
 MAX_POLL_SECONDS = 0.5
 # Of a standby whose machine is gone, not its process: nothing else would end the wait. Milliseconds.
 TCP_USER_TIMEOUT = "5000"
-# Beyond so many, those whose time is over are forgotten.
-MAX_WRITERS = 100_000
 MAX_SAMPLES = 10_000
 STATEMENT_TIMEOUT = "57014"
 
@@ -73,18 +71,20 @@ class Reads:
         urls = [] if read_url is None else hosts_of(read_url)
         self.standbys = [Standby(primary, url, pool_size, lag_seconds, poll_seconds) for url in urls]
         # A standby that is fit has what was written so long ago: it lags no more than it may, and was looked at so lately.
-        self._pinned_seconds = lag_seconds + 2 * poll_seconds
+        self.writers = RecentWriters(primary, lag_seconds + 2 * poll_seconds) if urls else None
         self._turns = itertools.count()
-        self._writers: dict[tuple[str, str | None], float] = {}
-        self._lock = threading.Lock()
 
     def start(self) -> None:
+        if self.writers is not None:
+            self.writers.start()
         for standby in self.standbys:
             standby.start()
 
     def stop(self) -> None:
         for standby in self.standbys:
             standby.stop()
+        if self.writers is not None:
+            self.writers.stop()
 
     @contextlib.contextmanager
     def begin(self, server: str, user: str | None) -> Iterator[Connection]:
@@ -112,21 +112,13 @@ class Reads:
 
     def wrote(self, server: str, users: Iterable[str] | None) -> None:
         """These users were just written to, or (None) something that everybody on the server reads. Call it after the commit."""
-        if not self.standbys:
-            return
-        until = time.monotonic() + self._pinned_seconds
-        with self._lock:
-            if len(self._writers) > MAX_WRITERS:
-                now = time.monotonic()
-                self._writers = {key: end for key, end in self._writers.items() if end > now}
-            for user in (None,) if users is None else users:
-                self._writers[server, user] = until
+        if self.writers is not None:
+            self.writers.note(server, users)
 
     def _choose(self, server: str, user: str | None) -> "Standby | None":
-        if not self.standbys:
+        if self.writers is None:
             return None
-        now = time.monotonic()
-        if any(self._writers.get(key, 0.0) > now for key in ((server, user), (server, None))):
+        if self.writers.hold(server, user):
             self._count("own_write")
             return None
         fit = [] if _PRIMARY_ONLY.get() else [standby for standby in self.standbys if standby.is_fit]

@@ -53,12 +53,17 @@ def put_server(connection: Connection, external_id: str, name: str, kind: Server
     """Register or change a server. Returns it, and whether it is new."""
     values = {"external_id": external_id, "name": name, "kind": kind, "settings": json.dumps(settings)}
     row = connection.execute(statement("servers", "put_server"), values).one()
-    return Server(row.id, row.external_id, row.name, row.kind, row.settings), row.is_new
+    return server_of(row), row.is_new
 
 
 def find_server(connection: Connection, external_id: str) -> Server | None:
     row = connection.execute(statement("servers", "find_server"), {"external_id": external_id}).one_or_none()
-    return None if row is None else Server(row.id, row.external_id, row.name, row.kind, row.settings)
+    return None if row is None else server_of(row)
+
+
+def server_of(row: Row[Any]) -> Server:
+    """Of a row with the columns of a server."""
+    return Server(row.id, row.external_id, row.name, row.kind, row.settings)
 
 
 def get_server(connection: Connection, server_id: int) -> Server:
@@ -68,7 +73,7 @@ def get_server(connection: Connection, server_id: int) -> Server:
 
 def list_servers(connection: Connection, only: int | None = None) -> list[Server]:
     rows = connection.execute(statement("servers", "list_servers"), {"only": only})
-    return [Server(row.id, row.external_id, row.name, row.kind, row.settings) for row in rows]
+    return [server_of(row) for row in rows]
 
 
 def list_users(connection: Connection, server_id: int) -> list[UserSummary]:
@@ -89,7 +94,7 @@ def find_access(connection: Connection, digest: bytes, server: str | None) -> tu
 def access_of(row: Row[Any]) -> tuple[Key | None, Server | None]:
     """Of a row with the columns of `find_access`."""
     key = None if row.key_name is None else Key(row.key_id, row.key_name, frozenset(row.scopes), row.key_server_id)
-    return key, None if row.id is None else Server(row.id, row.external_id, row.name, row.kind, row.settings)
+    return key, None if row.id is None else server_of(row)
 
 
 def create_key(

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -23,10 +24,13 @@ def standing_signals(connection: Connection, server_id: int, source: str, user: 
     return {(row.external_id, row.kind) for row in connection.execute(statement("standing", "list_standing_signals"), values)}
 
 
-def n_told(connection: Connection, server_id: int, source: str, user: str) -> dict[str, int]:
-    """How many plays it told of each entry."""
+def times_told(connection: Connection, server_id: int, source: str, user: str) -> dict[str, list[datetime | None]]:
+    """When each play began that it told of each entry; None: one of which it knows nothing but that there was one."""
     values = {"server_id": server_id, "source": source, "user": user}
-    return {row.external_id: row.n for row in connection.execute(statement("standing", "count_told"), values)}
+    found: dict[str, list[datetime | None]] = {}
+    for row in connection.execute(statement("standing", "list_times_told"), values):
+        found.setdefault(row.external_id, []).append(row.started_at)
+    return found
 
 
 def unplayed(connection: Connection, server_id: int, source: str, user: str, played: Collection[str]) -> list[Unplayed]:

@@ -557,10 +557,19 @@ jobs = Table(
     _now("queued_at"),
     Column("started_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),
+    Column("n_failures", Integer, nullable=False, server_default=text("0"), comment="starts that ended in an error"),
+    Column("n_lost", Integer, nullable=False, server_default=text("0"), comment="starts whose worker died"),
 )
 Index("jobs_tick_idx", jobs.c.server_id, jobs.c.name, jobs.c.tick, unique=True, postgresql_where=jobs.c.tick.is_not(None))
 Index("jobs_server_id_name_idx", jobs.c.server_id, jobs.c.name, jobs.c.id)
 Index("jobs_open_idx", jobs.c.name, jobs.c.server_id, postgresql_where=text("status IN ('queued', 'running')"))
+
+looks = Table(
+    "looks",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("looked_at", DateTime(timezone=True), nullable=False, comment="by any worker, by the database's clock"),
+)
 
 keys = Table(
     "keys",

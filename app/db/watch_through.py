@@ -20,11 +20,10 @@ DEEPEST_RANK = 100
 
 @dataclass(frozen=True)
 class CountState:
-    """Days in UTC: the newest that is counted, the oldest that a slate is kept of, and the newest of those before today and yesterday."""
+    """The last day that was counted, and the first of which a slate is kept; in UTC."""
 
     counted_on: date | None
     first_on: date | None
-    last_on: date | None
 
 
 @dataclass(frozen=True)
@@ -36,9 +35,8 @@ class Share:
     n_watched: int
 
 
-def count_state(connection: Connection, server_id: int, today: date) -> CountState:
-    values = {"server_id": server_id, "before": _midnight(today - timedelta(days=1))}
-    return CountState(**connection.execute(statement("watch_through", "days_to_count"), values).one()._mapping)
+def count_state(connection: Connection, server_id: int) -> CountState:
+    return CountState(**connection.execute(statement("watch_through", "count_state"), {"server_id": server_id}).one()._mapping)
 
 
 def count_day(connection: Connection, server_id: int, day: date) -> int:

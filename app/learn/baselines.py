@@ -18,7 +18,7 @@ USUAL_RATING = 7.2
 
 
 class Scoring(ABC):
-    """A recommender that scores every item; who has no history gets the popular."""
+    """A recommender that scores every item; whoever has no history gets the popular."""
 
     name: str
 
@@ -43,7 +43,8 @@ def evenly(case: Case) -> Floats:
 
 
 def by_recency_and_rating(case: Case) -> Floats:
-    """k^-0.8 for the item k steps back, times its rating: .147 against .096 on unseen users with EASE (FINDINGS 1)."""
+    """k^-0.8 for the item k steps back, times its rating: with EASE .147 against .096 on unseen users (EXPERIMENTS, before the first
+    version)."""
     return np.asarray(known(case.ratings) * np.arange(len(case.ratings), 0, -1) ** -RECENCY, dtype=np.float32)
 
 
@@ -81,7 +82,7 @@ class RecentPopularity(Scoring):
 
 
 class ItemKnn(Scoring):
-    """Cosine of who watched; an item adds to its nearest only (Sarwar et al. 2001)."""
+    """Cosine of those who watched; an item adds to its nearest only (Sarwar et al. 2001)."""
 
     name = "item-knn"
     # Of 50, 100, 200 and 400, and none with shrinkage: .079 on MovieLens' last tenths, .074 to .078 elsewhere.
@@ -129,7 +130,8 @@ class UserKnn(Scoring):
 
 
 class TextMean(Scoring):
-    """The mean of the text vectors of the history, unweighted, against all of them: what media-server plug-ins do (FINDINGS 1)."""
+    """The mean of the text vectors of the history, unweighted, against all of them, as other recommenders for media servers make it
+    (EXPERIMENTS, before the first version)."""
 
     def __init__(self, name: str, vectors: Floats) -> None:
         self.name, self._vectors = name, vectors

@@ -1,5 +1,5 @@
-"""Vectors for items that nobody watched yet, from their text: a ridge map learned on those that were (FINDINGS 1: text alone is weak,
-but it is what a new title has)."""
+"""Vectors for items that nobody watched yet, from their text: a ridge map learned on those that were. Text alone is weak
+(EXPERIMENTS, before the first version), but it is what a new title has."""
 
 from dataclasses import dataclass
 

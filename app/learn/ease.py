@@ -42,7 +42,8 @@ class Ease(Scoring):
 
 
 def ease(protocol: ProtocolName) -> Ease:
-    """As FINDINGS 1 and 2 measured it under each protocol; in households .032, and .026 with a ridge of 500 on all ratings."""
+    """As first measured under each protocol (EXPERIMENTS, before the first version); in households .032, and .026 with a ridge of 500 on
+    all ratings."""
     if protocol == "last-tenth":
         return Ease("ease", ridge=200, min_rating=LIKED)
     if protocol == "households":

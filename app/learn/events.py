@@ -13,6 +13,8 @@ ORDER_DECAY = 0.9
 USUAL_RATING, RATING_SLOPE = 7.0, 0.05
 # Less watched than this between them, there is nothing to learn what follows what from.
 MIN_USERS, MIN_ITEMS = 2, 20
+# A server on which so many titles were watched, counted for each person, doesn't wait for its first night.
+ENOUGH_AT_ONCE = 500
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]

@@ -24,15 +24,11 @@ class Content:
 
 
 def content_of(bodies: Sequence[Mapping[str, Any]], text: Floats | None = None) -> Content:
-    """`bodies` are items of the API (CONTRACT); `text` as in Content, where there are any."""
+    """`bodies` are items as POST /ingest/items takes them; `text` as in Content, where there are any."""
     genres = _named([body.get("genres") or [] for body in bodies])
     people = _named([[person["name"] for person in body.get("people") or []] for body in bodies])
     without = np.zeros((len(bodies), 0), dtype=np.float32)
     return Content(hstack([genres, people], format="csr", dtype=np.float32), without if text is None else text)
-
-
-def no_content(n_items: int) -> Content:
-    return Content(csr_matrix((n_items, 0), dtype=np.float32), np.zeros((n_items, 0), dtype=np.float32))
 
 
 def _named(names: Sequence[Sequence[str]]) -> csr_matrix:

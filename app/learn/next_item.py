@@ -1,10 +1,10 @@
 """Item vectors learned from what people watched after what: closed-form, and searched by one inner product.
 
 At every moment of every history, h is what was watched before it (the k-th newest item weighs k^-order_decay) and y what comes next
-((f+1)^-next_decay for the f-th). B = (H'H + ridge I)^-1 H'Y predicts y (FINDINGS 2). An item-to-item ridge (EASE, Steck 2019) of the same
-events is added to B at `item_share` of its spread; the sum is better than each. Where it is not known when things were watched only that
-one is left, and in between its share is that much larger. Of the sum the r directions that carry most of its predictions are kept
-(reduced-rank regression, Izenman 1975), with targets scaled by popularity^-popularity_exponent before and back after.
+((f+1)^-next_decay for the f-th). B = (H'H + ridge I)^-1 H'Y predicts y (EXPERIMENTS, before the first version). An item-to-item ridge
+(EASE, Steck 2019) of the same events is added to B at `item_share` of its spread; the sum is better than each. Where it is not known when
+things were watched only that one is left, and in between its share is that much larger. Of the sum the r directions that carry most of its
+predictions are kept (reduced-rank regression, Izenman 1975), with targets scaled by popularity^-popularity_exponent before and back after.
 
 taste = sum of weight * history vector; score(j) = taste . target(j). Targets are whitened, so that over all items the scores of a taste of
 unit length have a root mean square of 1.

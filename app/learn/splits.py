@@ -1,6 +1,6 @@
 """What is learned from and what is held out. Every split takes rows in each user's own order and cuts nothing across users' clocks.
 
-`leave-last`, `last-tenth`, `unseen-users` and `households` are as the contract words them; the others are named below.
+What each of `PROTOCOLS` holds out stands at its function; `by_time` is for a server's own plays, `random_8_1_1` a check of the harness.
 """
 
 from collections.abc import Callable
@@ -91,7 +91,8 @@ def by_time(events: Events, begun_at: npt.NDArray[np.float64], is_wanted: Mask, 
 
 
 def random_8_1_1(events: Events, seed: int) -> list[Task]:
-    """RecBole's setting for MovieLens 1M, to hold this harness against a published figure: EASE .2865 (FINDINGS 2).
+    """RecBole's setting for MovieLens 1M, to hold this harness against a published figure: EASE .2865
+    (EXPERIMENTS, before the first version).
 
     Each user's rows are shuffled and cut by RecBole's rounding: a share below one row still gets one. The first part is learned from,
     and the history is the first and the second. RecBole masks both and folds in the first alone: see `learned_alone`.

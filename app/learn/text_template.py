@@ -13,7 +13,7 @@ KINDS = {"movie": "Film", "series": "Television series"}
 
 
 def item_text(body: Mapping[str, Any]) -> str:
-    """`body` is an item of the API (CONTRACT): name, original name, year, kind, genres, tags, people, overview."""
+    """`body` is an item as POST /ingest/items takes it: name, original name, year, kind, genres, tags, people, overview."""
     name = body["name"]
     if body.get("original_name") and body["original_name"] != name:
         name = f"{name} ({body['original_name']})"

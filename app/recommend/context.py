@@ -93,5 +93,5 @@ def _computed(connection: Connection, asker: Asker, recipes: Mapping[SpaceKind, 
 
 
 def _usable(asker: Asker, known: Sequence[SpaceKind]) -> tuple[SpaceKind, ...]:
-    """Who refused everything is not known by what they watched of it: without a taste in text there is none."""
+    """Whoever refused everything is not known by what they watched of it: without a taste in text there is none."""
     return () if "text" in asker.spaces and "text" not in known else tuple(known)

@@ -102,7 +102,7 @@ class EncoderProcess:
                 return
             asked_at = time.monotonic()
             query, answer = asked
-            if answer.set_running_or_notify_cancel():  # not for who gave up
+            if answer.set_running_or_notify_cancel():  # not for those who gave up
                 self._exchange(query, answer, dimension)
 
     def _exchange(self, query: Query, answer: Future[Vector | None], dimension: int) -> None:

@@ -17,7 +17,7 @@ from app.learn.centring import centred
 from app.recommend.context import find_context
 from app.recommend.explain import sources_of
 from app.recommend.query_encoder import QueryEncoder
-from app.types import Filters, Server, SlateItem, Space, SpaceKind
+from app.types import Degraded, Filters, Server, SlateItem, Space, SpaceKind
 
 MAX_WORDS = 12
 
@@ -29,7 +29,7 @@ class Found:
     """`degraded` says why nothing was searched by meaning, where it was not."""
 
     items: list[SlateItem]
-    degraded: tuple[str, ...]
+    degraded: tuple[Degraded, ...]
 
 
 def text_space(connection: Connection, server: Server) -> Space | None:
@@ -50,7 +50,7 @@ def find(
 ) -> Found:  # fmt: skip
     """What fits the words of the title or what they mean, each list's places fused. Raises UnknownUser and UserDisabled."""
     asker = find_nobody(connection, server.id) if user is None else find_context(connection, server, user, None, now).asker
-    degraded: tuple[str, ...] = () if asker.text_fault is None else (asker.text_fault,)
+    degraded: tuple[Degraded, ...] = () if asker.text_fault is None else (asker.text_fault,)
     words = title_words(query)
     if not words["patterns"]:
         return Found([], ())

@@ -1,7 +1,7 @@
 """The home page: rows in one call, no item twice."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -19,17 +19,33 @@ from app.recommend.pipeline import slate_for
 from app.recommend.rankers import Rankers
 from app.recommend.select import Selection
 from app.recommend.similar import neighbours
-from app.types import Candidate, Filters, Row, Server, Slate, SlateItem, Source
+from app.types import Candidate, Degraded, Filters, Row, Server, Slate, SlateItem, Source
 
 # A gem is well rated by those who know it, and few do.
 GEM_RATING = 7.0
 GEM_VOTES = 1_000
 
 
+@dataclass(frozen=True)
+class Home:
+    """`degraded`: why rows are missing or less good than they should be, each word once, in order."""
+
+    rows: list[Row]
+    degraded: tuple[Degraded, ...]
+
+    @property
+    def is_settled(self) -> bool:
+        return not self.degraded and all(row.slate.is_settled for row in self.rows)
+
+    @property
+    def counts_others(self) -> bool:
+        return any(row.slate.counts_others for row in self.rows)
+
+
 def home(
     connection: Connection, server: Server, user: str, limit: int, now: datetime, slate_id: UUID,
     rankers: Rankers[SecondStage] | None = None,
-) -> list[Row]:  # fmt: skip
+) -> Home:  # fmt: skip
     """Rows that have something in them, each of at most `limit` items. Raises UnknownUser and UserDisabled. Reads only."""
     page = _Page(connection, server, find_context(connection, server, user, None, now), limit, now, slate_id, rankers)
     page.listed("continue", "Continue watching", "in_progress")
@@ -42,7 +58,7 @@ def home(
     if page.context.is_known:
         page.gems()
     page.listed("watch-again", "Watch again", "again")
-    return page.rows
+    return Home(page.rows, tuple(sorted(page.degraded)))
 
 
 class _Page:
@@ -55,6 +71,8 @@ class _Page:
         self.connection, self.server, self.context, self.limit, self.now = connection, server, context, limit, now
         self.slate_id, self.rankers = slate_id, rankers
         self.rows: list[Row] = []
+        # What text says is behind rows that are not there, too.
+        self.degraded: set[Degraded] = set() if context.asker.text_fault is None else {context.asker.text_fault}
         self._shown: list[int] = []
 
     def listed(self, row_id: str, title: str, search: Search, *, has_date: bool = False) -> None:
@@ -150,6 +168,7 @@ class _Page:
         return "You watched this" if search == "again" else reason_for(one, self.context.label(one.facet), self.now)
 
     def _show(self, row_id: str, title: str, slate: Slate) -> None:
+        self.degraded.update(slate.degraded)
         if slate.items:
             self.rows.append(Row(row_id, title, slate))
             self._shown += [item.candidate.item_id for item in slate.items]

@@ -32,7 +32,7 @@ class Interests:
 
 
 def interests(connection: Connection, server: Server, user: str, now: datetime) -> Interests:
-    """As of now. Nothing for who opted out, and without a text space. Raises UnknownUser and UserDisabled. Reads only."""
+    """As of now. Nothing for those who opted out, and without a text space. Raises UnknownUser and UserDisabled. Reads only."""
     asker = find_context(connection, server, user, None, now).asker
     if asker.space is None or asker.viewer.is_opted_out:
         return Interests((), None)

@@ -20,7 +20,7 @@ from app.recommend.explain import reason_for, source_of, sources_of
 from app.recommend.rank import rank
 from app.recommend.rankers import Rankers
 from app.recommend.select import One, Selection, select
-from app.types import Candidate, Filters, Server, Slate, SlateItem
+from app.types import Candidate, Degraded, Filters, Server, Slate, SlateItem
 
 
 def recommend(
@@ -52,7 +52,8 @@ def slate_for(
     request = _Request(connection, server, question, selection, context, offset, limit)
     page = request.fused() if ranker is None else request.in_order_of(*ranker)
     search = question.search
-    causes = (asker.text_fault, "no_ranker" if rankers is not None and is_rankable and ranker is None else None)
+    lacks_ranker = rankers is not None and is_rankable and ranker is None
+    causes: tuple[Degraded | None, ...] = (asker.text_fault, "no_ranker" if lacks_ranker else None)
     degraded = tuple(cause for cause in causes if cause is not None)
     return Slate(
         id=slate_id,

@@ -30,7 +30,7 @@ class _Held(Generic[Loaded]):
 
 
 class Rankers(Generic[Loaded]):
-    """For many threads at once. Who was handed a ranker keeps it for the whole answer, whatever takes its place meanwhile."""
+    """For many threads at once. Whoever was handed a ranker keeps it for the whole answer, whatever takes its place meanwhile."""
 
     def __init__(self, engine: Engine, load: Callable[[str, bytes], Loaded], count_failure: Callable[[], None] = lambda: None) -> None:
         """`load` makes a ranker of a model's name and bytes, and may raise anything; `count_failure` is told of each load that failed."""

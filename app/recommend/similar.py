@@ -1,5 +1,6 @@
 """More like one title: its neighbours in the text space."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from app.db import Connection
@@ -12,13 +13,21 @@ from app.errors import UnknownItem
 from app.recommend.context import find_context
 from app.recommend.effort import search_for
 from app.recommend.explain import is_close, reason_for, sources_of
-from app.types import Candidate, Filters, Server, SlateItem, SpaceKind
+from app.types import Candidate, Degraded, Filters, Server, SlateItem, SpaceKind
 
 # Likeness is what is asked for; quality only settles near ties.
 PRIOR_WEIGHT = 0.1
 
 
-def similar(connection: Connection, server: Server, user: str | None, entry: str, limit: int, now: datetime) -> list[SlateItem]:
+@dataclass(frozen=True)
+class Similar:
+    """`degraded` says why likeness is known of few titles or none, where it is."""
+
+    items: list[SlateItem]
+    degraded: tuple[Degraded, ...]
+
+
+def similar(connection: Connection, server: Server, user: str | None, entry: str, limit: int, now: datetime) -> Similar:
     """Without a user nothing is seen or closed. Raises UnknownItem where the user may not open it or hid it, UnknownUser, UserDisabled."""
     asker = find_nobody(connection, server.id) if user is None else find_context(connection, server, user, None, now).asker
     item = find_item(connection, server, asker, entry)
@@ -27,10 +36,11 @@ def similar(connection: Connection, server: Server, user: str | None, entry: str
     found = neighbours(connection, server, asker, item, limit, now)
     search: Search = "popular" if item.vector is None else "near"
     reason = f"Like {item.name}"
-    return [
+    items = [
         SlateItem(one, rank, one.score, sources_of(search, one), reason if is_close(one) else reason_for(one, None, now))
         for rank, one in enumerate(found, start=1)
     ]
+    return Similar(items, () if asker.text_fault is None else (asker.text_fault,))
 
 
 def neighbours(

@@ -56,7 +56,7 @@ def recipe_of(server: Server, kind: SpaceKind) -> Recipe:
 
 
 def is_text_alone(server: Server) -> bool:
-    """Who chose the behaviour of Streamystats is answered from no other space."""
+    """A server that chose the behaviour of Streamystats is answered from no other space."""
     return server.settings.get("preset") == "streamystats"
 
 

@@ -10,11 +10,11 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response
 
 from app.api.auth import authorise
-from app.connect.connecting import store_connection
 from app.connect.jellyfin_server import PLUGINS
 from app.connect.media_client import checked_url
 from app.connect.media_servers import open_media_server
 from app.db import Connection, DBAPIError, PoolTimeout
+from app.db.connections import store_connection
 from app.db.jobs import get_job
 from app.db.queue import ask_for
 from app.errors import BadInput, InvalidKey, MissingKey, PalateError, ScopeMissing, UnknownJob
@@ -89,7 +89,8 @@ def _connect(request: Request, kind: MediaServerKind, url: str, token: str, serv
     with state.work.begin() as connection:
         # Again: to look around may take a while.
         _check_operator(connection, request)
-        server = store_connection(connection, server_id, kind, media.url, encrypted(token, secret_key(state.settings)), info)
+        secret = encrypted(token, secret_key(state.settings))
+        server = store_connection(connection, server_id, kind, media.url, secret, info.name, info.id)
         job = get_job(connection, ask_for(connection, "sync-library", server, None, now))
     state.reads.wrote(server_id, None)
     return _progress(request, "connected.html", job, product=media.product, info=info, found=found, plugins=PLUGINS)

@@ -65,7 +65,8 @@ def read_view(connection: Connection, key: Key, wanted: Wanted, now: datetime, r
 
 
 def may_connect(key: Key) -> bool:
-    """Whether it may have a media server connected. Who asks any address on this machine's network has to be trusted with all servers."""
+    """Whether it may have a media server connected. Whoever has any address on this machine's network asked has to
+    be trusted with all servers."""
     return key.allows("admin") and key.server_id is None
 
 

@@ -8,11 +8,13 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.db import Engine
+from app.db.engine import working_engine
 from app.db.servers import create_key, digest_of
 from app.main import create_app
 from app.secrets import new_key
 from app.settings import Settings
 from app.types import Scope, Server
+from migrations.migrate import migrate
 
 MakeKey = Callable[..., str]
 MakeClient = Callable[..., TestClient]
@@ -27,6 +29,15 @@ def make_key(engine: Engine) -> MakeKey:
         return key
 
     return make
+
+
+@pytest.fixture
+def alone(empty_database_url: str) -> Iterator[Engine]:
+    """A database of the test's own: the gauges are over all servers."""
+    engine = working_engine(empty_database_url)
+    migrate(engine)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture

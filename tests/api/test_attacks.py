@@ -23,8 +23,9 @@ from tests.api.served import served
 from tests.api.test_auth import endpoints, token_endpoints
 from tests.connect.fake_jellyfin.library import generated, guid
 from tests.connect.fake_jellyfin.server import KEY, FakeJellyfin, serving
+from tests.planted import SECRETS, planted
 
-# What each endpoint is sent by who may not see that server: a path of a title and a person who are there, and a body that is right.
+# What each endpoint is sent by those who may not see that server: a path of a title and a person who are there, and a body that is right.
 # An endpoint that is not named here fails the first test below.
 BODIES: dict[tuple[str, str], Any] = {
     ("GET", "/recommendations"): None,
@@ -112,13 +113,13 @@ def test_every_endpoint_has_a_case_here(client: TestClient) -> None:
 
 @pytest.fixture
 def jellyfins(engine: Engine, make_server: Callable[..., Server]) -> Iterator[list[tuple[Server, FakeJellyfin]]]:
-    """Two, each with a user of its own whose token is `ada's of` its number."""
+    """Two, each with a user of its own whose token is the planted `ada's-of-` its number."""
     with contextlib.ExitStack() as stack:
         made = []
         for number in range(2):
             fake = stack.enter_context(serving(FakeJellyfin(generated(1, 0, 0, 1, 0))))
             name = make_server().external_id
-            fake.id, fake.user_tokens = digest_of(name).hex()[:32], {f"ada's-of-{number}": guid("user 0")}
+            fake.id, fake.user_tokens = digest_of(name).hex()[:32], {planted(f"ada's-of-{number}"): guid("user 0")}
             with engine.begin() as connection:
                 server, _ = put_server(connection, name, name, "jellyfin", {})
                 put_connection(connection, server.id, "jellyfin", fake.url, b"", fake.id)
@@ -132,7 +133,7 @@ def test_what_is_a_jellyfin_users_opens_to_no_key_and_to_no_other_servers_user(
     anonymous = TestClient(client.app)
     (server, fake), (_, other) = jellyfins
     keys: list[dict[str, str]] = [{}, bearer(admin_key), bearer(make_key(["admin"], server))]
-    tokens = [{"Authorization": f'MediaBrowser Token="{token}"'} for token in (admin_key, KEY, "ada's-of-1")]
+    tokens = [{"Authorization": f'MediaBrowser Token="{token}"'} for token in (admin_key, KEY, planted("ada's-of-1"))]
     for method, path in sorted(OF_TOKENS):
         with subtests.test(f"{method} {path}"):
             for sent in [*keys, *tokens]:
@@ -176,15 +177,15 @@ def test_a_key_that_is_over_is_refused_at_every_endpoint(home: Home, engine: Eng
 def test_a_key_in_the_address_is_refused_and_in_no_line_of_the_web_server(
     settings: Settings, admin_key: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    planted = "planted-in-the-address-51"
+    key = planted("in-the-address-51")
     with served(settings) as address:
         host, _, port = address.removeprefix("http://").partition(":")
-        for request_line in (f"GET /servers?key={planted}&api_key={planted} HTTP/1.1", f"GET /{planted} HTTP/1.1", f"{planted} / HTTP/1.1"):
+        for request_line in (f"GET /servers?key={key}&api_key={key} HTTP/1.1", f"GET /{key} HTTP/1.1", f"{key} / HTTP/1.1"):
             answer = exchange(host, int(port), f"{request_line}\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
             assert answer.split(b" ", 2)[1] in (b"401", b"404", b"400", b"405")
-            assert planted.encode() not in answer
+            assert key.encode() not in answer
     written = capfd.readouterr()
-    assert planted not in written.out + written.err
+    assert SECRETS.search(written.out + written.err) is None
 
 
 def exchange(host: str, port: int, request: bytes) -> bytes:

@@ -14,7 +14,7 @@ from app.secrets import new_key
 from app.types import Server
 from tests.api.conftest import MakeClient, MakeKey, bearer
 
-# Open by the contract, closed by a setting of their own, or pages that have a session.
+# Open to everybody (README, Endpoints), closed by a setting of their own, or pages that have a session.
 OPEN = {"/health/live", "/health/ready", "/api/health", "/api/version"}
 BY_SETTING = {"/metrics", "/docs", "/docs/oauth2-redirect", "/openapi.json"}
 PAGES = {"/", "/login", "/logout", "/slate", "/static", "/connect", "/connect/progress"}

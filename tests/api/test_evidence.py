@@ -1,6 +1,6 @@
 """GET /admin/watch-through, GET /admin/skew, and what /metrics makes of them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,6 @@ from app.db.servers import put_server
 from app.db.skew import FeatureSkew, write_skew
 from app.db.tables import watch_through
 from app.types import Server
-from migrations.migrate import migrate
 from tests.api.conftest import MakeClient, MakeKey, bearer
 
 MakeServer = Callable[..., Server]
@@ -91,15 +90,6 @@ def test_a_bad_question_is_told_why(client: TestClient, server: Server, paramete
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
 
 
-@pytest.fixture
-def alone(empty_database_url: str) -> Iterator[Engine]:
-    """A database of the test's own: the gauges are over all servers."""
-    engine = working_engine(empty_database_url)
-    migrate(engine)
-    yield engine
-    engine.dispose()
-
-
 def gauges(client: TestClient) -> dict[str, float]:
     lines = [line.rsplit(" ", 1) for line in client.get("/metrics").text.splitlines() if not line.startswith("#")]
     return {name: float(value) for name, value in lines if name.startswith(("palate_watch_through", "palate_skewed", "palate_feature_psi"))}
@@ -126,8 +116,8 @@ def test_metrics_are_over_all_servers_read_now_and_then_and_stay_while_the_datab
         write_skew(connection, one.id, [])
     assert gauges(client) == first
     later = first | {"palate_skewed_features": 0.0, "palate_feature_psi_max": 0.0}
-    client.app.state.stored_gauges = StoredGauges(alone)
+    client.app.state.stored_gauges = StoredGauges(alone, {})
     assert gauges(client) == later
     away = working_engine(empty_database_url.replace("palate_scratch_", "not_there_"))
-    client.app.state.stored_gauges = StoredGauges(away)
+    client.app.state.stored_gauges = StoredGauges(away, {})
     assert gauges(client) == later

@@ -16,6 +16,7 @@ from app.db.engine import working_engine
 from app.db.servers import put_server
 from migrations.migrate import migrate
 from tests.api.conftest import MakeClient, bearer
+from tests.planted import planted
 
 
 def ask_everything(client: TestClient, key: str) -> dict[str, int]:
@@ -91,7 +92,8 @@ def test_an_empty_database_is_not_ready_and_says_what_to_do(make_client: MakeCli
 def test_an_unreachable_database_is_a_503_within_seconds(make_client: MakeClient, admin_key: str) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        url = f"postgresql://palate:planted-password@127.0.0.1:{unused.getsockname()[1]}/palate"
+        password = planted("password")
+        url = f"postgresql://palate:{password}@127.0.0.1:{unused.getsockname()[1]}/palate"
         client = make_client(database_url=SecretStr(url))
         started = time.monotonic()
         ready = client.get("/health/ready")
@@ -100,7 +102,7 @@ def test_an_unreachable_database_is_a_503_within_seconds(make_client: MakeClient
         assert client.get("/servers").status_code == 401
         assert set(ask_everything(client, admin_key).values()) == {503}
         assert time.monotonic() - started < 5
-    assert "planted-password" not in ready.text
+    assert password not in ready.text
 
 
 def test_a_database_that_is_not_there_is_a_503(make_client: MakeClient, database_url: str, admin_key: str) -> None:

@@ -85,9 +85,11 @@ def test_a_statement_that_takes_too_long_is_stopped_and_said_so(make_client: Mak
     assert "took too long" in answer.json()["detail"]
 
 
-def test_serving_statements_have_a_limit(client: TestClient) -> None:
-    with client.app.state.serve.begin() as connection:
-        assert connection.execute(text("SHOW statement_timeout")).scalar_one() == "15s"
+@pytest.mark.parametrize(("engine_name", "statement", "lock"), [("serve", "15s", "0"), ("work", "30s", "10s"), ("watch", "15s", "0")])
+def test_what_a_request_asks_of_the_database_has_a_limit(client: TestClient, engine_name: str, statement: str, lock: str) -> None:
+    with getattr(client.app.state, engine_name).begin() as connection:
+        assert connection.execute(text("SHOW statement_timeout")).scalar_one() == statement
+        assert connection.execute(text("SHOW lock_timeout")).scalar_one() == lock
 
 
 ORIGIN = {"Origin": "https://tv.example", "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization"}

@@ -18,9 +18,9 @@ from app.logs import configure_logs
 from app.settings import Settings
 from app.types import Server
 from tests.api.conftest import MakeClient, MakeKey, bearer
-from tests.conftest import ADMIN_KEY, SECRET_KEY
+from tests.planted import ADMIN_KEY, SECRET_KEY, planted
 
-PASSWORD = "planted-password-c0ffee"
+PASSWORD = planted("password-c0ffee")
 ITEM = "planted-item-of-ada"
 
 
@@ -104,8 +104,8 @@ def test_good_bad_and_failing_requests_tell_nothing(
 
 def test_a_database_that_fails_tells_nothing_of_its_address(logged: io.StringIO, make_client: MakeClient, server: Server) -> None:
     client = make_client(database_url=SecretStr(f"postgresql://palate:{PASSWORD}@127.0.0.1:1/palate"))
-    answers = [client.get("/health/ready"), *ask(client, "planted-reader-key", server)]
-    assert_nothing_planted(logged, answers, "planted-reader-key", ITEM)
+    answers = [client.get("/health/ready"), *ask(client, planted("reader-key"), server)]
+    assert_nothing_planted(logged, answers, planted("reader-key"), ITEM)
     assert 503 in {answer.status_code for answer in answers}
 
 
@@ -113,8 +113,8 @@ def test_a_statement_that_fails_tells_nothing_of_its_values(
     logged: io.StringIO, make_client: MakeClient, empty_database_url: str, server: Server
 ) -> None:
     client = make_client(database_url=SecretStr(empty_database_url))
-    answers = ask(client, "planted-reader-key", server)
-    assert_nothing_planted(logged, answers, "planted-reader-key", ITEM)
+    answers = ask(client, planted("reader-key"), server)
+    assert_nothing_planted(logged, answers, planted("reader-key"), ITEM)
 
 
 def test_the_web_server_adds_nothing(logged: io.StringIO, make_client: MakeClient, make_key: MakeKey, server: Server) -> None:

@@ -8,6 +8,7 @@ from fastapi.testclient import TestClient
 from app.db import Engine
 from app.db.servers import put_server
 from app.types import Server
+from tests.planted import planted
 
 CAREFUL = {
     "unrated": "hide", "without_library": "hide", "guests": "hide", "in_progress": "seen", "watched_returns_after_days": None,
@@ -84,10 +85,10 @@ def test_settings_that_are_not_for_readers_neither_break_the_list_nor_show_in_it
     client: TestClient, engine: Engine, server_id: str
 ) -> None:
     with engine.begin() as connection:
-        put_server(connection, server_id, "Synced", "jellyfin", {"unrated": "show", "token": "planted-token"})
+        put_server(connection, server_id, "Synced", "jellyfin", {"unrated": "show", "token": planted("token")})
     answer = client.get("/servers")
     assert listed(client)[server_id]["settings"] == CAREFUL | {"unrated": "show"}
-    assert "planted-token" not in answer.text
+    assert planted("token") not in answer.text
 
 
 def test_what_is_unrated_follows_the_setting(client: TestClient, server_id: str) -> None:

@@ -82,4 +82,5 @@ for endpoint in ("", "http://127.0.0.1:9/"):
         "PALATE_DATABASE_URL": settings.database_url.get_secret_value(), "PALATE_DATA_DIR": str(settings.data_dir), "PATH": "/usr/bin:/bin",
     }  # fmt: skip
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    sys.stderr.write(done.stderr)
     assert done.stdout.split() == ["False", "False", "True", "True"]

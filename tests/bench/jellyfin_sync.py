@@ -29,7 +29,7 @@ from jobs.sync_library import sync_library
 from tests.connect.fake_jellyfin.library import FakeLibrary, generated
 from tests.connect.fake_jellyfin.server import KEY, FakeJellyfin, serving
 
-SECRET = "secret of the bench"
+SECRET, ID = "secret of the bench", "f" * 32
 PLAYS_EACH = 25_000
 CHANGED = 0.01
 
@@ -41,7 +41,7 @@ def serve(pipe: Pipe, scale: float) -> None:
         for state in user.states.values():
             state.n_plays = max(round(PLAYS_EACH / 15_000), 1) if state.is_played else state.n_plays
     with serving(FakeJellyfin(library)) as fake:
-        fake._description = None
+        fake.id, fake._description = ID, None
         pipe.send((fake.url, size_of(library)))
         while pipe.recv() == "change":
             change(library, random.Random(1))
@@ -103,7 +103,7 @@ def measure(url: str, scale: float) -> dict[str, Any]:
     engine = working_engine(url)
     with engine.begin() as connection:
         server, _ = put_server(connection, "bench", "Bench", "jellyfin", {})
-        put_connection(connection, server.id, "jellyfin", address, encrypted(KEY, SECRET), "f" * 32)
+        put_connection(connection, server.id, "jellyfin", address, encrypted(KEY, SECRET), ID)
     engine.dispose()
     now = datetime.now(UTC)
     results = []

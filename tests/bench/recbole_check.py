@@ -1,4 +1,5 @@
-"""Is the harness right? RecBole's setting for MovieLens 1M, whose published figure for EASE is NDCG@10 .2865 (FINDINGS 2).
+"""Is the harness right? RecBole's setting for MovieLens 1M, whose published figure for EASE is NDCG@10 .2865
+(EXPERIMENTS, before the first version).
 
 python -m tests.bench.recbole_check ML_FOLDER [--ridge 500] [--seeds 1]
 """

@@ -1,5 +1,5 @@
 """One primary and two hot standbys on one machine: how many answers a second with none, one and two of them; a standby killed under load;
-how soon one that falls behind is left alone; and whether who has just posted a play is answered without it.
+how soon one that falls behind is left alone; and whether somebody who has just posted a play is answered without it.
 
     python -m tests.bench.replication [--items 20000] [--users 40] [--seconds 8] [--connections 8] [--json FILE]
 """

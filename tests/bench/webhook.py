@@ -110,6 +110,7 @@ def main() -> None:
     ]  # fmt: skip
     rows = []
     with scratch_engines() as (_, url, work, _), serving(FakeJellyfin(generated(1, 0, 0, 1, 0))) as fake:
+        fake.id = "f" * 32
         plant_world(work, vectors, histories, N_ITEMS)
         users = as_of_jellyfin(work, fake)
         with work.begin() as connection:

@@ -18,8 +18,9 @@ from app.types import Server
 from tests.commands.conftest import Palate
 from tests.connect.histories.payloads import NETFLIX, STARTED, tautulli, tautulli_film
 from tests.db.household import House, day, episode, film, play, series, user
+from tests.planted import planted
 
-KEY = "planted-tautulli-key-1c7f"
+KEY = planted("tautulli-key-1c7f")
 
 
 @pytest.fixture

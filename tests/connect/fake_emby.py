@@ -9,11 +9,12 @@ import orjson
 
 from tests.connect.fake_jellyfin.answers import plain, users
 from tests.connect.fake_jellyfin.description import description
-from tests.connect.fake_jellyfin.library import FakeLibrary
+from tests.connect.fake_jellyfin.library import FakeLibrary, guid
 from tests.connect.fake_jellyfin.server import KEY, Answer, FakeJellyfin
 
 # Newer ones send these where they are asked for by name.
 WITHHELD = ("ProductionYear", "OfficialRating", "CommunityRating", "RunTimeTicks")
+RENAMED = {"GroupItemsIntoCollections": "collapseBoxSetItems"}
 WITHHELD_DATA = {"PlayCount": "UserDataPlayCount", "LastPlayedDate": "UserDataLastPlayedDate"}
 
 
@@ -24,12 +25,13 @@ class FakeEmby(FakeJellyfin):
         super().__init__(library, 12, "/emby")
         self.version = "4.8.11.0"
         self.product: str | None = None
+        self.lists.folder_in_policy, self.lists.is_id = folder_in_policy, str.isdecimal
         self._description = description("emby")
 
     def _good(self, path: str, query: dict[str, str], headers: Mapping[str, str], method: str, body: bytes) -> Answer:
         if headers.get("X-Emby-Token") != KEY:
             return Answer(401)
-        query = {name[0].lower() + name[1:]: value for name, value in query.items()}
+        query = {RENAMED.get(name, name[0].lower() + name[1:]): value for name, value in query.items()}
         if found := re.fullmatch(r"/Users/([^/]+)/Items", path):
             if plain(found[1]) not in self.library.users:
                 return Answer(404)
@@ -51,6 +53,11 @@ class FakeEmby(FakeJellyfin):
 
     def _said(self, content: Any) -> Answer:
         return Answer(200, orjson.dumps(_without_unknown(content)))
+
+
+def folder_in_policy(library_id: str) -> str:
+    """Not the number that its items name it by."""
+    return guid(f"folder {library_id}")
 
 
 def _fewer(item: dict[str, Any], fields: list[str]) -> dict[str, Any]:
@@ -86,4 +93,7 @@ def numbered(library: FakeLibrary) -> FakeLibrary:
     for user in library.users.values():
         user.hidden = {numbers[key] for key in user.hidden}
         user.states = {numbers[key]: state for key, state in user.states.items()}
-    return FakeLibrary(folders, {item.id: item for item in items}, library.users)
+    collections = {
+        str(6000 + number): {numbers[key] for key in films if key in numbers} for number, films in enumerate(library.collections.values())
+    }
+    return FakeLibrary(folders, {item.id: item for item in items}, library.users, collections)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Literal
+from uuid import UUID
 
 import httpx
 import pytest
@@ -10,9 +11,11 @@ import pytest
 from tests.connect.fake_jellyfin.description import FILES, description, folder
 from tests.connect.fake_jellyfin.library import EPOCH, FakeLibrary, generated
 from tests.connect.fake_jellyfin.server import KEY, FakeJellyfin
+from tests.planted import planted
 
 HEADERS = {"Authorization": f'MediaBrowser Client="Test", Token="{KEY}"'}
-FILMS = {"recursive": "true", "includeItemTypes": "Movie", "sortBy": "DateCreated,SortName", "sortOrder": "Ascending"}
+SINGLE = {"collapseBoxSetItems": "false"}
+FILMS = SINGLE | {"recursive": "true", "includeItemTypes": "Movie", "sortBy": "DateCreated,SortName", "sortOrder": "Ascending"}
 
 
 def get(fake: FakeJellyfin, path: str, headers: dict[str, str] = HEADERS, **query: Any) -> httpx.Response:
@@ -72,10 +75,18 @@ def test_the_older_ways_to_say_the_token_are_off_in_12(jellyfin: FakeJellyfin, m
 def test_a_key_is_nobody(jellyfin: FakeJellyfin) -> None:
     assert (get(jellyfin, "/Users/Me").status_code, get(jellyfin, "/UserViews").status_code) == (400, 400)
     user = next(iter(jellyfin.library.users))
-    jellyfin.user_tokens["hers"] = user
-    assert get(jellyfin, "/Users/Me", {"Authorization": 'MediaBrowser Token="hers"'}).json()["Id"] == user
+    token = planted("hers")
+    hers = {"Authorization": f'MediaBrowser Token="{token}"'}
+    jellyfin.user_tokens[token] = user
+    assert get(jellyfin, "/Users/Me", hers).json()["Id"] == user
     assert get(jellyfin, "/UserViews", userId=user).json()["TotalRecordCount"] == 3
-    assert get(jellyfin, "/Users", {"Authorization": 'MediaBrowser Token="hers"'}).status_code == 403
+    # An administrator may ask what a key may, and sees less.
+    film = next(iter(jellyfin.library.items))
+    jellyfin.library.users[user].hidden = {film}
+    assert get(jellyfin, "/Users", hers).status_code == 200
+    assert film not in ids_of(get(jellyfin, "/Items", hers, **FILMS))
+    jellyfin.library.users[user].policy = {}
+    assert get(jellyfin, "/Users", hers).status_code == 403
 
 
 def test_10_hides_what_a_user_may_not_see_after_it_cut_the_page(jellyfin: FakeJellyfin, major: int) -> None:
@@ -102,7 +113,7 @@ def test_an_item_that_goes_between_two_pages_moves_the_next_one(jellyfin: FakeJe
 def test_ids_that_are_none_are_dropped_and_then_nothing_is_filtered(jellyfin: FakeJellyfin) -> None:
     film = next(iter(jellyfin.library.items))
     assert ids_of(get(jellyfin, "/Items", ids=film)) == [film]
-    assert len(ids_of(get(jellyfin, "/Items", ids="planted"))) == len(jellyfin.library.items)
+    assert len(ids_of(get(jellyfin, "/Items", ids="planted", **SINGLE))) == len(jellyfin.library.items)
     jellyfin.complaints.clear()
 
 
@@ -114,6 +125,44 @@ def test_only_what_was_saved_since_is_told_and_a_favourite_is_no_saving(jellyfin
         assert ids_of(get(jellyfin, "/Items", **{name: later.isoformat()})) == []
     jellyfin.library.change(film, later, name="Renamed")
     assert ids_of(get(jellyfin, "/Items", minDateLastSaved=later.isoformat())) == [film]
+
+
+def test_a_collection_stands_in_the_place_of_its_films_unless_told_not_to(jellyfin: FakeJellyfin, major: int) -> None:
+    [(collection, films)] = jellyfin.library.collections.items()
+    asked = {name: value for name, value in FILMS.items() if name not in SINGLE}
+    of_nobody, of_a_user = ({}, {"userId": next(iter(jellyfin.library.users))})
+    for whose, is_collapsed in ((of_nobody, major == 12), (of_a_user, True)):
+        answer = get(jellyfin, "/Items", **asked, **whose)
+        assert (collection in ids_of(answer), bool(films & set(ids_of(answer)))) == (is_collapsed, not is_collapsed)
+        assert answer.json()["TotalRecordCount"] == len(ids_of(answer)) == (11 if is_collapsed else 12)
+        assert len(ids_of(get(jellyfin, "/Items", **FILMS, **whose))) == 12
+        # What is asked for by id or with a filter is never.
+        assert set(ids_of(get(jellyfin, "/Items", ids=",".join(films), **whose))) == films
+        assert collection not in ids_of(get(jellyfin, "/Items", **asked, **whose, filters="IsPlayed"))
+    jellyfin.lists.groups_films = False
+    jellyfin.library.version += 1
+    told = [collection in ids_of(get(jellyfin, "/Items", **asked, **whose)) for whose in (of_nobody, of_a_user)]
+    assert told == [major == 12, False]
+
+
+@pytest.mark.parametrize("limit", ["BlockedMediaFolders", "EnabledFolders"])
+def test_a_library_that_is_kept_from_somebody_is_in_no_list_of_theirs_and_answered_by_id(jellyfin: FakeJellyfin, limit: str) -> None:
+    user = next(iter(jellyfin.library.users.values()))
+    films, shows, _ = jellyfin.library.folders
+    user.policy = {"EnableAllFolders": limit != "EnabledFolders", limit: [films if limit == "BlockedMediaFolders" else shows]}
+    film = next(iter(jellyfin.library.items))
+    assert get(jellyfin, "/Items", **FILMS, userId=user.id).json()["TotalRecordCount"] == 0
+    assert ids_of(get(jellyfin, "/Items", recursive="true", includeItemTypes="Series", userId=user.id))
+    assert ids_of(get(jellyfin, "/Items", ids=film, userId=user.id)) == [film]
+
+
+def test_asked_for_dislikes_it_answers_something_else(jellyfin: FakeJellyfin, major: int) -> None:
+    liked, disliked, other, *_ = (one.id for one in jellyfin.library.items.values() if one.type == "Movie")
+    user = next(iter(jellyfin.library.users))
+    for film, rating in ((liked, 10.0), (disliked, 1.0), (other, None)):
+        jellyfin.library.say(user, film, rating=rating)
+    answered = set(ids_of(get(jellyfin, "/Items", **FILMS, userId=user, filters="Dislikes")))
+    assert answered & {liked, disliked, other} == ({liked} if major == 10 else {disliked, other})
 
 
 def test_the_parts_of_a_series_are_below_it(jellyfin: FakeJellyfin, major: int) -> None:
@@ -138,7 +187,25 @@ def test_the_same_file_under_a_new_id_keeps_what_people_did(jellyfin: FakeJellyf
     renewed = jellyfin.library.renew_id(film, EPOCH)
     assert get(jellyfin, f"/UserItems/{film}/UserData", userId=user).status_code == 404
     after = get(jellyfin, f"/UserItems/{renewed}/UserData", userId=user).json()
-    assert (after["Key"], after["LastPlayedDate"], after["ItemId"]) == (before["Key"], before["LastPlayedDate"], renewed)
+    assert (after["LastPlayedDate"], after["ItemId"]) == (before["LastPlayedDate"], renewed)
+    assert after["Key"] != before["Key"]
+
+
+def test_the_key_of_what_was_saved_is_another_after_a_restart(jellyfin: FakeJellyfin) -> None:
+    film, user = next(iter(jellyfin.library.items)), next(iter(jellyfin.library.users))
+    jellyfin.library.watch(user, film, EPOCH)
+    keys = [get(jellyfin, f"/UserItems/{film}/UserData", userId=user).json()["Key"]]
+    jellyfin.library.restart()
+    keys.append(get(jellyfin, f"/UserItems/{film}/UserData", userId=user).json()["Key"])
+    assert keys == [str(UUID(film)), jellyfin.library.items[film].provider_ids["Tmdb"]]
+
+
+def test_what_is_watched_again_counts_as_played_on_12_alone(jellyfin: FakeJellyfin, major: int) -> None:
+    film, user = next(iter(jellyfin.library.items)), next(iter(jellyfin.library.users))
+    jellyfin.library.watch(user, film, EPOCH)
+    jellyfin.library.begin(user, film, EPOCH + timedelta(days=1), 600, major)
+    after = get(jellyfin, f"/UserItems/{film}/UserData", userId=user).json()
+    assert (after["Played"], after["PlayCount"], after["PlaybackPositionTicks"]) == (major >= 12, 2, 6_000_000_000)
 
 
 def test_faults_come_when_they_are_asked_for(make_jellyfin: Callable[[FakeLibrary], FakeJellyfin]) -> None:

@@ -68,11 +68,17 @@ def test_a_played_film_is_a_finished_play_when_it_was_begun_and_those_before_hav
     assert list(play_bodies(USER, states(PlayCount=3), n_earlier=0)) == [last]
 
 
-def test_the_same_sitting_under_another_id_has_the_same_name() -> None:
-    [first] = play_bodies(USER, states(), n_earlier=0)
-    [renamed] = play_bodies(USER, state_of(FILM | {"Id": "9" * 32, "UserData": DATA}), n_earlier=0)  # type: ignore[arg-type]
-    assert (first["play_id"], first["item_id"]) == (renamed["play_id"], KEY)
-    assert renamed["item_id"] == "9" * 32
+def test_a_play_has_the_same_name_whatever_the_server_calls_its_data_by_now() -> None:
+    [[first], [again]] = (list(play_bodies(USER, states(Key=key), n_earlier=0)) for key in ("862", DASHED))
+    assert first == again
+
+
+def test_what_is_watched_again_is_not_finished_by_what_was_said_of_the_time_before() -> None:
+    data = {"PlaybackPositionTicks": 16_500_000_000, "PlayCount": 3}
+    last, *earlier = play_bodies(USER, states(**data), n_earlier=states(**data).n_before)
+    assert (last["completed"], last["percent"]) == (None, 25.0)
+    assert [play.get("completed") for play in earlier] == [True, None]
+    assert states(**data | {"PlayCount": 1}).n_before == 1
 
 
 @pytest.mark.parametrize(("data", "percent"), [

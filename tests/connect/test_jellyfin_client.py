@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from app.connect.jellyfin_client import JellyfinClient
+from app.connect.jellyfin_items import SINGLE
 from app.connect.jellyfin_server import look_around, read_info
-from app.connect.jellyfin_values import plain_id
+from app.connect.lenient import plain_id
 from app.connect.media_client import checked_url
 from app.errors import BadInput, MediaServerDown, MediaServerRefused, MediaServerSlow, MediaServerUnclear, PalateError
 from tests.connect.fake_jellyfin.library import FakeLibrary, generated
@@ -45,7 +46,7 @@ def test_every_request_carries_the_one_header_that_12_takes_and_nothing_else(fak
     client.get("/System/Info")
     list(client.pages("/Items", {"recursive": True}))
     for asked in fake.asked:
-        assert asked.headers["authorization"] == f'MediaBrowser Client="Palate", Device="Palate", DeviceId="palate", Token="{KEY}"'
+        assert asked.headers["authorization"] == f'MediaBrowser Token="{KEY}"'
         assert KEY not in str(asked.path) + str(asked.query)
         assert not {"x-emby-token", "x-mediabrowser-token", "x-emby-authorization"} & set(asked.headers)
 
@@ -99,13 +100,13 @@ def test_pages_go_on_to_the_total_though_one_is_short_and_count_once(fake: FakeJ
         return page | {"Items": page["Items"][:3]} if query["startIndex"] == "10" else page
 
     fake.lists.page = short  # type: ignore[method-assign]
-    assert [len(page.items) for page in client.pages("/Items", {"recursive": True})] == [10, 3, 10]
+    assert [len(page.items) for page in client.pages("/Items", SINGLE)] == [10, 3, 10]
     assert [asked.query["enableTotalRecordCount"] for asked in fake.asked] == ["true", "false", "false"]
 
 
 def test_a_page_that_takes_too_long_is_halved_and_stays_so(fake: FakeJellyfin, impatient: JellyfinClient) -> None:
     fake.slow_above = 60
-    assert sum(len(page.items) for page in impatient.pages("/Items", {"recursive": True})) == 30
+    assert sum(len(page.items) for page in impatient.pages("/Items", SINGLE)) == 30
     assert [asked.query["limit"] for asked in fake.asked] == ["100", "50"]
     assert impatient.page == 50
 
@@ -191,6 +192,12 @@ def test_what_a_server_holds_is_counted_and_what_it_lacks_is_named(
         ("Films", "Movie", 30), ("Series", "Series", 0), ("Series", "Season", 0), ("Series", "Episode", 0), ["Playback Reporting"],
     )  # fmt: skip
     assert dict(found.users) == {user.name: sum(one.is_played for one in user.states.values()) for user in library.users.values()}
+
+
+def test_an_administrators_own_token_is_refused_and_how_to_make_a_key_is_said(fake: FakeJellyfin, library: FakeLibrary) -> None:
+    fake.user_tokens["planted-token"] = next(iter(library.users))
+    with JellyfinClient(fake.url, "planted-token", pauses=()) as hers, pytest.raises(MediaServerRefused, match=r"user's token.*API Keys"):
+        read_info(hers)
 
 
 def test_an_older_jellyfin_is_refused(fake: FakeJellyfin, client: JellyfinClient) -> None:

@@ -9,6 +9,7 @@ import pytest
 from app.connect import emby_webhook, jellyfin_webhook, plex_webhook
 from app.connect.live import Taken, take
 from app.db import Engine
+from app.db.engine import working_engine
 from app.types import Server, ServerKind
 from tests.connect.payloads import emby, evening, jellyfin, plex, saved, templated
 from tests.db.household import House as Household
@@ -57,6 +58,17 @@ def test_an_evening_of_reports_is_one_play_and_few_writes(ear: Ear) -> None:
     assert sum(one.what == "play" for one in taken) <= 5300 / 120 + 2
 
 
+def test_an_evening_is_one_play_whatever_the_zone_of_the_database(ear: Ear, database_url: str) -> None:
+    east = working_engine(f"{database_url}{'&' if '?' in database_url else '?'}options=-c%20timezone%3DPacific/Auckland")
+    ear.engine = east
+    try:
+        for payload in evening(ADA, FILM, BEGAN)[::30]:
+            ear.hear(payload)
+        assert len(ear.rows("plays")) == 1
+    finally:
+        east.dispose()
+
+
 @pytest.mark.parametrize("order", [0, 1], ids=["as it comes", "turned around behind the start"])
 def test_news_that_overtake_each_other_end_in_the_same_play(ear: Ear, order: int) -> None:
     start, *others = evening(ADA, FILM, BEGAN)
@@ -98,6 +110,17 @@ def test_another_track_is_the_same_sitting(ear: Ear) -> None:
     ear.hear(jellyfin("PlaybackStart", ADA, FILM, minutes(10.2), 10))
     ear.hear(jellyfin("PlaybackStop", ADA, FILM, minutes(89), 88, PlayedToCompletion=True))
     assert [(row.n_plays, row.is_finished) for row in ear.rows("engagement")] == [(1, True)]
+
+
+@pytest.mark.parametrize("heard_every", [30, 600], ids=["as usual", "nothing in between"])
+def test_a_start_that_is_told_again_while_it_lasts_is_the_same_sitting(ear: Ear, heard_every: int) -> None:
+    ear.hear(jellyfin("PlaybackStart", ADA, FILM, BEGAN, 0))
+    for seconds in range(heard_every, 700, heard_every):
+        ear.hear(jellyfin("PlaybackProgress", ADA, FILM, minutes(seconds / 60), seconds / 60))
+    ear.hear(jellyfin("PlaybackStart", ADA, FILM, minutes(715 / 60), 715 / 60))
+    ear.hear(jellyfin("PlaybackStop", ADA, FILM, minutes(50), 50, PlayedToCompletion=False))
+    [seen] = ear.rows("engagement")
+    assert (len(ear.rows("plays")), seen.n_plays, seen.last_at) == (1, 1, minutes(50))
 
 
 def test_what_is_not_told_stays_unknown(ear: Ear) -> None:
@@ -193,6 +216,25 @@ def test_plex_plays_scrobbles_and_rates(ear: Ear) -> None:
     assert (play.user, play.entry, play.started_at, play.is_completed, round(play.percent)) == ("1", "77", BEGAN, True, 93)
     ear.hear(plex("media.rate", 1, "77", rating=8), "plex")
     assert [(row.n_plays, row.rating) for row in ear.rows("engagement")] == [(1, 8.0)]
+
+
+@pytest.mark.parametrize("before", [("media.pause", 80), ("media.stop", 80)], ids=["a pause", "the stop"])
+@pytest.mark.parametrize("offset", [81, None], ids=["with an offset", "without"])
+def test_a_plex_that_scrobbles_right_after_something_else_was_watched_to_its_end(
+    ear: Ear, before: tuple[str, int], offset: int | None
+) -> None:
+    ear.hear(plex("media.play", 1, "77"), "plex", BEGAN)
+    ear.hear(plex(before[0], 1, "77", before[1]), "plex", minutes(80))
+    assert ear.hear(plex("media.scrobble", 1, "77", offset), "plex", minutes(80.5)).what == "play"
+    ear.hear(plex("media.stop", 1, "77"), "plex", minutes(81))
+    assert [play.is_completed for play in ear.rows("plays")] == [True]
+    assert [(row.n_plays, row.is_finished) for row in ear.rows("engagement")] == [(1, True)]
+
+
+def test_a_plex_that_tells_no_offset_at_all_says_what_was_watched_to_its_end(ear: Ear) -> None:
+    for event, minute in (("media.play", 0), ("media.scrobble", 81), ("media.stop", 90)):
+        ear.hear(plex(event, 1, "77"), "plex", minutes(minute))
+    assert [(play.started_at, play.is_completed) for play in ear.rows("plays")] == [(BEGAN, True)]
 
 
 def test_plex_without_a_length_knows_no_completion(ear: Ear) -> None:

@@ -1,13 +1,7 @@
-"""What real media servers answered is read as the items it means, or refused with a reason; and the made-up Plex answers alike.
-
-The recorded answers are not part of the project: the folder is named by PALATE_SAMPLES_DIR, or lies beside the project in
-`shared/data/media-server-samples`.
-"""
+"""What real media servers answered is read as the items it means, or refused with a reason; and the made-up Plex answers alike."""
 
 import json
-import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -22,20 +16,16 @@ from app.connect.media_servers import open_media_server
 from app.connect.plex_items import is_item, item_body
 from app.errors import MediaServerDown, MediaServerRefused, MediaServerUnclear
 from tests.connect.fake_emby import FakeEmby
-from tests.connect.fake_jellyfin.description import ROOT
 from tests.connect.fake_jellyfin.library import FakeLibrary, generated
 from tests.connect.fake_jellyfin.server import KEY, Answer, FakeJellyfin
 from tests.connect.fake_plex import FakePlex
+from tests.connect.samples import sample
 
-FOLDER = Path(os.environ.get("PALATE_SAMPLES_DIR", ROOT.parent / "shared" / "data" / "media-server-samples"))
 MakePlex = Callable[[FakeLibrary], FakePlex]
 
 
 def recorded(name: str) -> Any:
-    file = FOLDER / f"{name}.json"
-    if not file.is_file():
-        pytest.skip(f"{file} is not there. PALATE_SAMPLES_DIR names another folder.")
-    return json.loads(file.read_text(encoding="utf-8"))
+    return json.loads(sample(f"{name}.json").read_text(encoding="utf-8"))
 
 
 def answered(name: str) -> Answer:

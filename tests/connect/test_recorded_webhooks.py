@@ -1,11 +1,6 @@
-"""Webhooks that real servers sent, in a folder of one's own: each is parsed to what it means, or refused with a reason.
+"""Webhooks that real servers sent: each is parsed to what it means, or refused with a reason."""
 
-They are not part of the project: PALATE_SAMPLES_DIR names the folder, or it lies beside the project in `shared/data/media-server-samples`.
-"""
-
-import os
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -15,9 +10,8 @@ from app.connect import emby_webhook, jellyfin_webhook, plex_webhook
 from app.connect.jellyfin_sessions import reports_of
 from app.connect.news import Ignored, Report
 from app.errors import UnclearNews
-from tests.connect.fake_jellyfin.description import ROOT
+from tests.connect.samples import sample
 
-FOLDER = Path(os.environ.get("PALATE_SAMPLES_DIR", ROOT.parent / "shared" / "data" / "media-server-samples"))
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 READERS = {"emby": emby_webhook.read_webhook, "jellyfin": jellyfin_webhook.read_webhook, "plex": plex_webhook.read_webhook}
 # What each means in a word; what is no webhook is refused as such.
@@ -35,7 +29,7 @@ MEANS = {
 
 
 def recorded(name: str) -> list[dict[str, Any]]:
-    found = orjson.loads((FOLDER / f"{name}.json").read_bytes())
+    found = orjson.loads(sample(f"{name}.json").read_bytes())
     return [one.get("data", one) for one in (found if isinstance(found, list) else [found])]
 
 
@@ -54,14 +48,10 @@ def meaning(kind: str, payload: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("name", MEANS)
 def test_a_recorded_webhook_means_what_it_says_or_is_refused(name: str) -> None:
-    if not FOLDER.is_dir():
-        pytest.skip(f"no samples in {FOLDER}: PALATE_SAMPLES_DIR names another folder")
     means = {meaning(name.partition("_")[0], payload) for payload in recorded(name)}
     print("\n".join(f"{name:32} {one}" for one in sorted(means)))  # noqa: T201
     assert means == {MEANS[name]}
 
 
 def test_a_recorded_session_of_a_song_is_no_play() -> None:
-    if not FOLDER.is_dir():
-        pytest.skip(f"no samples in {FOLDER}: PALATE_SAMPLES_DIR names another folder")
     assert reports_of(recorded("jellyfin_validSession"), NOW) == []

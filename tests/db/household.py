@@ -149,18 +149,19 @@ def _without_our_ids(row: Body, known: dict[str, dict[int, Any]]) -> Body:
 
 @dataclass(frozen=True)
 class Household:
-    """Everything that one media server could say; plays come through two doors."""
+    """Everything that one media server could say; plays come through three doors."""
 
     items: list[Body] = field(default_factory=list)
     users: list[Body] = field(default_factory=list)
     plays: list[Body] = field(default_factory=list)
     more_plays: list[Body] = field(default_factory=list)
+    counted_plays: list[Body] = field(default_factory=list)
     signals: list[Body] = field(default_factory=list)
 
     def messages(self) -> list[tuple[str, str, Body]]:
         """(kind, source, body)"""
-        kinds = (("items", "api"), ("users", "api"), ("plays", "api"), ("plays", "webhook"), ("signals", "api"))
-        everything = (self.items, self.users, self.plays, self.more_plays, self.signals)
+        kinds = (("items", "api"), ("users", "api"), ("plays", "api"), ("plays", "webhook"), ("plays", "jellyfin"), ("signals", "api"))
+        everything = (self.items, self.users, self.plays, self.more_plays, self.counted_plays, self.signals)
         return [(kind, source, body) for (kind, source), bodies in zip(kinds, everything, strict=True) for body in bodies]
 
     def shuffled(self, random: Random) -> "Household":
@@ -178,7 +179,8 @@ def make_household(random: Random, n_titles: int, n_users: int, n_plays: int, n_
     grown = [_grown(random, body) for body in plays if random.random() < 0.5]
     echoes = [_echo(random, body) for body in plays if random.random() < 0.3]
     signals = [_signal(random, number, people, places) for number in range(n_signals)]
-    return Household(items, users, plays + grown, echoes, signals)
+    counted = [_counted(random, number, people, places) for number in range(n_plays)]
+    return Household(items, users, plays + grown, echoes, counted, signals)
 
 
 def _title(random: Random, number: int) -> list[Body]:
@@ -224,6 +226,13 @@ def _echo(random: Random, body: Body) -> Body:
     """The same sitting as another door tells it."""
     started = body["started_at"] and (datetime.fromisoformat(body["started_at"]) + timedelta(seconds=random.randrange(90))).isoformat()
     return {**body, "play_id": f"echo {body['play_id']}", "started_at": started, "percent": random.choice([None, 50.0])}
+
+
+def _counted(random: Random, number: int, people: list[str], places: list[str]) -> Body:
+    """As a media server keeps it: with the time of the last, and of those before it nothing."""
+    at = random.choice([None, None, day(random.randrange(40) / 24)])
+    said = {"completed": True, "percent": None} if at or random.random() < 0.3 else {}
+    return play(random.choice(people), random.choice(places), f"counted {number}", started_at=at, **said)
 
 
 def _signal(random: Random, number: int, people: list[str], places: list[str]) -> Body:

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from app.db import Connection, Engine
+from app.db.arrays import read_array
 from app.db.embedded import Embedded, start_or_attach, stop
 from app.db.engine import serving_engine, working_engine
 from app.db.replicas import Reads, asked_again, hosts_of
@@ -80,7 +81,7 @@ class Watched:
             return bool(connection.execute(text("SELECT pg_is_in_recovery()")).scalar_one())
 
     def until_fit(self) -> None:
-        until(lambda: self.standby.is_fit)
+        until_used(self.reads)
 
 
 @pytest.fixture
@@ -90,6 +91,11 @@ def watched(primary: Embedded, standby_folder: Path) -> Iterator[Watched]:
     yield found
     found.reads.stop()
     found.serve.dispose()
+
+
+def until_used(reads: Reads) -> None:
+    """The standbys are near enough, and what was written before this process listened for it is there."""
+    until(lambda: all(one.is_fit for one in reads.standbys) and reads.writers is not None and not reads.writers.hold("nowhere", None))
 
 
 def standby_url(folder: Path) -> str:
@@ -165,6 +171,31 @@ def test_a_writer_reads_from_the_primary_and_others_do_not(watched: Watched) -> 
     until(lambda: watched.is_standby("ana"), 3)
 
 
+def test_other_processes_know_who_wrote(watched: Watched, primary: Embedded, standby_folder: Path) -> None:
+    other = Watched(primary, standby_folder)
+    other.reads.start()
+    watched.until_fit()
+    other.until_fit()
+    watched.reads.wrote("home", ["ana"])
+    until(lambda: not other.is_standby("ana"))
+    assert other.is_standby("tom")
+    until(lambda: other.is_standby("ana"), 3)
+    # More of them than a notification holds: then it is everybody's.
+    watched.reads.wrote("home", [f"somebody {number}" for number in range(1000)])
+    until(lambda: not other.is_standby("tom"))
+    other.reads.stop()
+    other.serve.dispose()
+
+
+def test_who_did_not_hear_for_a_while_takes_nobody_for_unwritten(watched: Watched, work: Engine) -> None:
+    watched.until_fit()
+    with work.begin() as connection:
+        sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query = 'LISTEN palate_wrote'"
+        assert connection.execute(text(sql)).scalar_one() == 1
+    until(lambda: not watched.is_standby("tom"))
+    until(lambda: watched.is_standby("tom"), 3)
+
+
 def test_an_unknown_user_is_unknown_after_all(watched: Watched) -> None:
     watched.until_fit()
     asked: list[bool] = []
@@ -178,6 +209,20 @@ def test_an_unknown_user_is_unknown_after_all(watched: Watched) -> None:
     with pytest.raises(UnknownUser):
         endpoint()
     assert asked == [True, False]
+
+
+def test_a_copy_that_fails_on_the_standby_is_asked_of_the_primary(watched: Watched) -> None:
+    watched.until_fit()
+
+    @asked_again
+    def endpoint() -> list[int]:
+        with watched.reads.begin("home", "ana") as connection:
+            # Fails on a standby alone.
+            found = read_array(connection, "SELECT 1::bigint / CASE WHEN pg_is_in_recovery() THEN 0 ELSE 1 END", {}, {"one": "i8"})
+            return list(found["one"].tolist())
+
+    assert endpoint() == [1]
+    assert watched.went == {"standby": 1, "failed": 1, "primary": 1}
 
 
 def test_each_host_of_the_address_is_a_standby_of_its_own() -> None:
@@ -202,7 +247,7 @@ def test_what_a_standby_does_not_know_is_asked_of_the_primary(
             return sorted(item["item_id"] for item in answer.json()["items"])
 
         [standby] = client.app.state.reads.standbys
-        until(lambda: standby.is_fit)
+        until_used(client.app.state.reads)
         assert seen_by("tom") == ["f0", "f1", "f2"]
         before = went()
         for path in ("/home?user_id=tom&", "/items/f0/similar?user_id=tom&", "/items/f0/similar?", "/search?q=film&", "/users/tom/taste?"):

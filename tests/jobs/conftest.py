@@ -89,7 +89,7 @@ def queue(own_database: tuple[Engine, str], tmp_path: Path) -> Iterator[Queue]:
     found = Queue(*own_database, tmp_path)
     yield found
     found.query("DELETE FROM servers")
-    found.query("TRUNCATE jobs, procrastinate.procrastinate_workers, procrastinate.procrastinate_jobs CASCADE")
+    found.query("TRUNCATE jobs, looks, procrastinate.procrastinate_workers, procrastinate.procrastinate_jobs CASCADE")
 
 
 @pytest.fixture

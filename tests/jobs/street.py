@@ -27,16 +27,16 @@ SMALL = Parameters(n_trees=30)
 class Street:
     """Films of four genres in a row, with made-up text vectors; each person begins somewhere and goes on, sometimes skipping one."""
 
-    def __init__(self, engine: Engine, server: Server, now: datetime) -> None:
+    def __init__(self, engine: Engine, server: Server, now: datetime, n_people: int = N_PEOPLE) -> None:
         self.engine, self.server, self.now = engine, server, now
         self.house = House(engine, server.id)
         generator = np.random.default_rng(5)
         self.house.tell("items", [film(f"f{n}", runtime_seconds=6000, genres=[f"Genre {n % 4}"], year=1990 + n) for n in range(N_FILMS)])
-        self.house.tell("users", [user(f"u{number}") for number in range(N_PEOPLE)])
+        self.house.tell("users", [user(f"u{number}") for number in range(n_people)])
         with engine.begin() as connection:
             self._write_text(connection, generator)
         plays = []
-        for number in range(N_PEOPLE):
+        for number in range(n_people):
             place, begun_at = int(generator.integers(N_FILMS)), now - timedelta(days=200 + int(generator.integers(100)))
             for step in range(N_WATCHED):
                 place = (place + (2 if generator.random() < 0.1 else 1)) % N_FILMS

@@ -61,18 +61,26 @@ def start(database_url: str, tmp_path: Path) -> Iterator[Start]:
     yield start
     for process in running:
         process.kill()
-        process.communicate()
+        hear_out(process)
+
+
+def hear_out(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """What it wrote, until it ended; and it is the test's own output, which is searched for secrets."""
+    said, errors = process.communicate(timeout=120)
+    sys.stdout.write(said)
+    sys.stderr.write(errors)
+    return said, errors
 
 
 def finish(process: subprocess.Popen[str]) -> str:
-    said, errors = process.communicate(timeout=120)
+    said, errors = hear_out(process)
     assert process.returncode == 0, errors
     return said
 
 
 def kill(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGKILL)
-    process.communicate()
+    hear_out(process)
     assert process.returncode in (-signal.SIGKILL, 0)
 
 
@@ -102,7 +110,7 @@ def kill_an_import_and_run_it_again(start: Start, folder: Path, server: str, n_l
     process = start("import", "movielens", str(folder), "--server", server)
     assert process.stderr is not None
     for _ in range(n_lines):
-        process.stderr.readline()
+        sys.stderr.write(process.stderr.readline())
     time.sleep(wait_seconds)
     kill(process)
     return finish(start("import", "movielens", str(folder), "--server", server))
@@ -159,7 +167,7 @@ def spaces_of(engine: Engine, server: Server) -> list[tuple[str, bool]]:
 def until(process: subprocess.Popen[str], has_come: Callable[[], bool], timeout_seconds: float = 60) -> None:
     deadline = time.monotonic() + timeout_seconds
     while not has_come():
-        assert process.poll() is None, process.communicate()
+        assert process.poll() is None, hear_out(process)
         assert time.monotonic() < deadline
         time.sleep(0.01)
 

@@ -44,7 +44,7 @@ def test_a_space_is_learned_and_live_and_everybody_has_a_taste_in_it(town: Town,
     with engine.begin() as connection:
         live = spaces.live_space(connection, server.id, "two_tower")
         assert live is not None
-        # Only who watched nothing has none.
+        # Only those who watched nothing have none.
         assert stale_users(connection, live, recipe_of(server, "two_tower").name, now) == []
 
 

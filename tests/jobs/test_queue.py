@@ -64,6 +64,23 @@ def test_a_job_for_all_servers_adds_up_what_it_did(queue: Queue, make_home: Make
     assert (job.done, job.total) == (2, 2)
 
 
+def test_a_server_is_never_refreshed_twice_at_once_for_itself_and_among_all(queue: Queue, make_home: MakeHome) -> None:
+    home, other = make_home("home"), make_home("other")
+    with only_one(queue.engine, f"refresh-tastes {home.id}"):
+        own = queue.done("refresh-tastes", home)
+        assert (own.status, own.error) == ("queued", "refresh-tastes is already running for this server.")
+        everywhere = queue.done("refresh-tastes")
+        # The other's are done; this one's come after those that are under way.
+        assert (everywhere.status, everywhere.counters) == ("succeeded", {"n_servers": 1, "n_queued": 1, "n_tastes": 0})
+    with only_one(queue.engine, f"refresh-tastes {other.id}"), only_one(queue.engine, f"refresh-tastes {home.id}"):
+        assert queue.done("refresh-tastes").counters == {"n_servers": 0, "n_queued": 2}
+    queue.query("UPDATE procrastinate.procrastinate_jobs SET scheduled_at = NULL")
+    queue.drain()
+    assert [(job.server, job.status) for job in queue.jobs()] == [
+        ("home", "succeeded"), (None, "succeeded"), (None, "succeeded"), ("other", "succeeded"),
+    ]  # fmt: skip
+
+
 def test_an_unchanged_library_embeds_nothing_and_one_overview_one(
     queue: Queue, home: Server, in_this_process: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,7 +117,7 @@ def test_one_new_play_recomputes_one_taste(queue: Queue, home: Server, in_this_p
     house.plays(play("bob", "f2", percent=100))
     assert n_tastes(2) == 1
     assert n_tastes(3) == 0
-    # Who asks gets all of them, or the one that is named.
+    # Whoever asks gets all of them, or the one that is named.
     assert queue.done("refresh-tastes", home).counters == {"n_tastes": 3}
     assert queue.done("refresh-tastes", home, "eve").counters == {"n_tastes": 1}
 

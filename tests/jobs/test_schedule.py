@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
-from app.cron import PATTERN, USUAL, checked_cron, last_tick, time_zones
+from app.cron import PATTERN, USUAL, checked_cron, expression_of, last_tick, time_zones
 from app.db.connections import put_connection
 from app.db.jobs import Tick
 from app.secrets import encrypted
 from app.types import Server
-from jobs.schedule import due_tick, expression_of, start_due
+from jobs.schedule import due_tick, start_due
 from tests.jobs.conftest import MakeHome
 from tests.jobs.working import Queue
+from tests.planted import planted
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 # Nothing but this job.
@@ -46,6 +47,58 @@ def hours_ago(hours: float, now: datetime = NOON) -> datetime:
 def test_an_expression_means_what_cron_means(expression: str, zone: str, until: datetime, expected: datetime | None) -> None:
     assert checked_cron(expression) == expression
     assert last_tick(expression, zone, NOON - timedelta(days=2), until) == expected
+
+
+def all_ticks(expression: str, zone: str, night: datetime) -> list[str]:
+    """Those from noon to noon, by UTC, looked for every few minutes, as the worker does."""
+    found: list[datetime] = []
+    for minute in range(0, 24 * 60, 5):
+        now = night - timedelta(hours=12) + timedelta(minutes=minute)
+        tick = last_tick(expression, zone, found[-1] if found else night - timedelta(hours=12), now)
+        found += [] if tick is None else [tick]
+    return [tick.astimezone(UTC).strftime("%d %H:%M") for tick in found]
+
+
+@pytest.mark.parametrize(
+    ("expression", "zone", "expected"),
+    [
+        ("0 2 * * *", "Europe/Berlin", ["25 00:00"]),
+        ("10 2 * * *", "Europe/Berlin", ["25 00:10"]),
+        ("30 2 * * *", "Europe/Berlin", ["25 00:30"]),
+        ("0 1-3 * * *", "Europe/Berlin", ["24 23:00", "25 00:00", "25 02:00"]),
+        ("30 2 * * sun", "Europe/Berlin", ["25 00:30"]),
+        ("30 3 * * *", "Europe/Berlin", ["25 02:30"]),
+        ("45 0 * * *", "Atlantic/Azores", ["25 00:45"]),
+    ],
+)
+def test_in_the_night_in_which_the_clock_is_set_back_what_names_its_hour_is_had_once(
+    expression: str, zone: str, expected: list[str]
+) -> None:
+    assert all_ticks(expression, zone, datetime(2026, 10, 25, tzinfo=UTC)) == expected
+
+
+@pytest.mark.parametrize(
+    ("expression", "zone", "night", "expected"),
+    [
+        ("0 2 * * *", "Europe/Berlin", datetime(2026, 3, 29, tzinfo=UTC), ["29 01:00"]),
+        ("30 2 * * *", "Europe/Berlin", datetime(2026, 3, 29, tzinfo=UTC), ["29 01:30"]),
+        ("30 2,3 * * *", "Europe/Berlin", datetime(2026, 3, 29, tzinfo=UTC), ["29 01:30"]),
+        ("30 3 * * *", "Europe/Berlin", datetime(2026, 3, 29, tzinfo=UTC), ["29 01:30"]),
+        # The day begins with the hour that is left out.
+        ("30 0 * * *", "Africa/Cairo", datetime(2026, 4, 24, tzinfo=UTC), ["23 22:30"]),
+        ("0 0 * * *", "America/Santiago", datetime(2026, 9, 6, tzinfo=UTC), ["06 04:00"]),
+    ],
+)
+def test_in_the_night_in_which_the_clock_is_set_forward_what_was_due_in_the_lost_hour_is_had_once(
+    expression: str, zone: str, night: datetime, expected: list[str]
+) -> None:
+    assert all_ticks(expression, zone, night) == expected
+
+
+@pytest.mark.parametrize("night", [datetime(2026, 10, 25, tzinfo=UTC), datetime(2026, 3, 29, tzinfo=UTC)])
+def test_what_comes_every_hour_comes_every_hour_in_both_nights(night: datetime) -> None:
+    ticks = all_ticks("30 * * * *", "Europe/Berlin", night)
+    assert [tick[-5:] for tick in ticks] == [f"{(12 + number) % 24:02}:30" for number in range(24)]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +141,7 @@ def test_a_new_server_waits_for_its_first_night() -> None:
 def test_a_servers_own_schedule_goes_before_the_settings(server: Server) -> None:
     own = Server(1, "home", "Home", "api", {"schedule": {"prune": "1 1 * * *"}})
     schedule: Mapping[Any, str] = {"prune": "2 2 * * *", "skew": "3 3 * * *"}
-    assert [expression_of(own, name, schedule) for name in ("prune", "skew", "watch-through", "statistics")] == [
+    assert [expression_of(own.settings, name, schedule) for name in ("prune", "skew", "watch-through", "statistics")] == [
         "1 1 * * *", "3 3 * * *", USUAL["watch-through"], "never",
     ]  # fmt: skip
 
@@ -160,7 +213,7 @@ def test_whatever_the_clock_does_no_tick_is_had_twice_and_the_next_night_is_had(
 def test_only_who_is_connected_is_synced_and_one_that_waits_is_enough(queue: Queue, make_home: MakeHome, now: datetime) -> None:
     home, _ = make_home("home"), make_home("other")
     with queue.engine.begin() as connection:
-        put_connection(connection, home.id, "jellyfin", "http://127.0.0.1:9", encrypted("planted-token", "another secret"), "m")
+        put_connection(connection, home.id, "jellyfin", "http://127.0.0.1:9", encrypted(planted("token"), "another secret"), "m")
     queue.query("UPDATE servers SET created_at = now() - interval '1 day'")
     schedule: Mapping[Any, str] = dict.fromkeys(USUAL, "never") | {"sync-library": "*/15 * * * *"}
     assert start_due(queue.engine, schedule, now) == 1

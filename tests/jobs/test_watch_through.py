@@ -165,5 +165,5 @@ def days(*ago: int) -> list[date]:
     ],
 )
 def test_days_that_may_have_changed_are_counted(counted: int | None, first: int | None, expected: list[date]) -> None:
-    state = CountState(*(None if ago is None else TODAY - timedelta(days=ago) for ago in (counted, first)), last_on=None)
+    state = CountState(*(None if ago is None else TODAY - timedelta(days=ago) for ago in (counted, first)))
     assert days_to_count(state, TODAY, kept_days=30) == expected

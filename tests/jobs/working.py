@@ -1,4 +1,4 @@
-"""A queue and who works on it: in this process until nothing waits, or in processes of their own that can be killed."""
+"""A queue and those who work on it: in this process until nothing waits, or in processes of their own that can be killed."""
 
 import asyncio
 import contextlib
@@ -70,12 +70,13 @@ class Queue:
     def worker(self) -> Iterator[subprocess.Popen[str]]:
         environment = os.environ | {"PALATE_DATABASE_URL": self.url, "PALATE_DATA_DIR": str(self.folder)}
         command = [sys.executable, "-m", "app.cli", "worker"]
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+        # What it writes goes where a test's own output does, and is searched with it.
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, text=True)
         try:
             yield process
         finally:
             process.kill()
-            process.communicate()
+            process.wait()
 
     def forget_workers(self) -> None:
         """As if each had been silent for an hour: those that live say so again within ten seconds."""

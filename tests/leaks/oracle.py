@@ -1,4 +1,4 @@
-"""What may be named to whom, worked out in plain Python from what was told: from the contract and the README, not from the SQL."""
+"""What may be named to whom, worked out in plain Python from what was told: from the README, not from the SQL."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -136,7 +136,7 @@ class Oracle:
         hidden = frozenset(title for title, one in did.items() if one.is_hidden)
         refused = hidden | {title for title, one in did.items() if one.is_disliked}
         seen = {title: one for title, one in did.items() if one.is_seen and title not in hidden}
-        # Who opted out is answered without a taste: nothing is based on what they did.
+        # Whoever opted out is answered without a taste: nothing is based on what they did.
         draws = {} if user_id is not None and self.told.users[user_id]["opted_out"] else did
         listed = {title: one for title, one in seen.items() if title not in refused}
         return View(

@@ -11,7 +11,7 @@ import torch
 from scipy.sparse import csr_matrix
 
 from app.learn.events import Events, Floats, Ints
-from app.learn.item_content import Content, content_of, no_content
+from app.learn.item_content import Content, content_of
 from app.learn.stretches import batches, n_batches
 from app.learn.towers import bpr_losses, kernel, left_out, softmax_losses
 from app.learn.two_tower import Parameters, TwoTower, learn
@@ -32,6 +32,10 @@ class Stopped(Exception):
 def content() -> Content:
     """Even films are comedies, odd ones dramas."""
     return content_of([{"genres": ["Comedy" if item % 2 == 0 else "Drama"], "people": []} for item in range(N_ITEMS)])
+
+
+def no_content(n_items: int) -> Content:
+    return Content(csr_matrix((n_items, 0), dtype=np.float32), np.zeros((n_items, 0), dtype=np.float32))
 
 
 def history_of(world: Events, user: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""What a title's state means for whether it comes: begun, finished, hidden, come again; and who wants no taste at all."""
+"""What a title's state means for whether it comes: begun, finished, hidden, come again; and those who want no taste at all."""
 
 from collections.abc import Callable
 from typing import Any

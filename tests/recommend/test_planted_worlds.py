@@ -106,7 +106,7 @@ TWINS = [f"twin{number}" for number in range(4)]
 
 
 def beside_twins(world: World, n_films: int) -> tuple[World, list[str]]:
-    """Who watched some films of cluster 1, of which one not watched has four near-twins; and all that is shown to them."""
+    """Somebody who watched some films of cluster 1, of which one not watched has four near-twins; and all that is shown to them."""
     vectors = clusters(n=4, size=80) | {HIDDEN: unit(np.eye(DIMENSION)[1] + 0.3 * np.eye(DIMENSION)[12])}
     noise = 0.02 * np.random.default_rng(5).standard_normal((len(TWINS), DIMENSION))
     world.plant(vectors | dict(zip(TWINS, unit(vectors[HIDDEN] + noise), strict=True)))
@@ -152,7 +152,7 @@ def sinks(world: World, n_films: int, **said: Any) -> float:
 def test_a_refusal_says_no_less_than_a_look_that_was_broken_off_the_same_day(
     engine: Engine, make_server: Callable[..., Server], kind: str
 ) -> None:
-    """Who watched thirty films in a year and refuses one this week means this week, not the day of the oldest film."""
+    """Somebody who watched thirty films in a year and refuses one this week means this week, not the day of the oldest film."""
     refused = sinks(World(engine, make_server()), 30, kind=kind)
     broken_off = sinks(World(engine, make_server()), 30, percent=4.0)
     assert refused >= broken_off > 0

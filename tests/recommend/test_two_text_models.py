@@ -61,8 +61,8 @@ def answers(two: TwoModels, meaning: Any) -> str:
         usual: Any = {"limit": 20, "offset": 0, "explain": True, "now": NOW, "slate_id": UUID(int=1)}
         found = [
             asdict(recommend(*of, "ada", Filters(), **usual)),
-            [asdict(row) for row in home(*of, "ada", 12, NOW, UUID(int=1))],
-            [asdict(one) for user in (None, "ada") for one in similar(*of, user, "s3", 20, NOW)],
+            [asdict(row) for row in home(*of, "ada", 12, NOW, UUID(int=1)).rows],
+            [asdict(one) for user in (None, "ada") for one in similar(*of, user, "s3", 20, NOW).items],
             asdict(interests(*of, "ada", NOW)),
             [asdict(find.find(*of, user, "a chef", two.live(), meaning, limit=20, include_seen=True, now=NOW)) for user in (None, "ada")],
         ]

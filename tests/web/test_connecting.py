@@ -1,4 +1,4 @@
-"""Connecting a Jellyfin on the page: by who may, without the token being seen again, and with errors that say what to do."""
+"""Connecting a Jellyfin on the page: by those who may, without the token being seen again, and with errors that say what to do."""
 
 import html
 import re
@@ -21,10 +21,11 @@ from app.settings import Settings
 from app.types import Scope, Server
 from app.web.connecting import remaining
 from jobs.running import run_job
-from tests.conftest import SECRET_KEY
 from tests.connect.fake_jellyfin.library import FakeLibrary, generated
 from tests.connect.fake_jellyfin.server import KEY, FakeJellyfin, plugin
 from tests.connect.fake_plex import FakePlex
+from tests.connect.test_allowed_addresses import FORBIDDEN
+from tests.planted import SECRET_KEY, planted
 
 MakeJellyfin = Callable[..., FakeJellyfin]
 
@@ -98,6 +99,17 @@ def test_a_plex_is_connected_alike(operator: TestClient, make_plex: Callable[...
     assert KEY not in page.text
 
 
+@pytest.mark.parametrize("host", FORBIDDEN)
+def test_the_page_asks_nobody_where_no_media_server_may_be(
+    operator: TestClient, make_jellyfin: MakeJellyfin, library: FakeLibrary, engine: Engine, host: str
+) -> None:
+    fake = make_jellyfin(library)
+    answer = connect(operator, f"http://{host}:{fake.url.rpartition(':')[2]}", "cloud")
+    assert (answer.status_code, "leads to where no media server is" in answer.text, fake.asked) == (422, True, [])
+    with engine.begin() as connection:
+        assert find_server(connection, "cloud") is None
+
+
 def test_what_stands_in_the_way_is_said_and_nothing_is_stored(
     operator: TestClient, make_jellyfin: MakeJellyfin, library: FakeLibrary, engine: Engine
 ) -> None:
@@ -106,7 +118,7 @@ def test_what_stands_in_the_way_is_said_and_nothing_is_stored(
     cases = [
         (connect(operator, "http://127.0.0.1:9", "no"), "does not answer"),
         (connect(operator, no_jellyfin.url, "no"), "Is this the address of a Jellyfin"),
-        (connect(operator, fake.url, "no", "planted-wrong-token"), "does not accept the token"),
+        (connect(operator, fake.url, "no", planted("wrong-token")), "does not accept the token"),
         (connect(operator, old.url, "no"), "reads 10.11 and newer"),
         (connect(operator, moved.url, "no"), "sends elsewhere"),
         (connect(operator, "attic", "no"), "is as http://"),

@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 
 from app.connect.histories.files import HistoryFile, lines, read_json
+from app.connect.histories.strict import Row, UnreadableError, flag, identifier, mapping, moment, whole, words, year
 from app.connect.histories.told import Told, Unread
-from app.connect.histories.values import Row, UnreadableError, flag, identifier, mapping, moment, whole, words, year
-from app.connect.jellyfin_values import plain_id
+from app.connect.lenient import plain_id
 from app.errors import BadInput
 from app.ingest_types import Wanted
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, tzinfo
 from typing import Literal
 
 from app.connect.histories.files import HistoryFile, lines
+from app.connect.histories.strict import UnreadableError, plain, possible
 from app.connect.histories.told import Told, Unread
-from app.connect.histories.values import UnreadableError, plain, possible
 from app.errors import BadInput
 from app.ingest_types import Wanted
 

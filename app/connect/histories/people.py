@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from app.connect.jellyfin_values import plain_id
+from app.connect.lenient import plain_id
 from app.db import Connection
 from app.db.servers import list_users
 from app.errors import BadInput

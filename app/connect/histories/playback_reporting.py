@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from datetime import tzinfo
 
 from app.connect.histories.files import HistoryFile, lines
+from app.connect.histories.strict import Row, UnreadableError, identifier, moment, whole, words
 from app.connect.histories.told import Told, Unread
-from app.connect.histories.values import Row, UnreadableError, identifier, moment, whole, words
-from app.connect.jellyfin_values import plain_id
+from app.connect.lenient import plain_id
 from app.ingest_types import Wanted
 
 COLUMNS = ("DateCreated", "UserId", "ItemId", "ItemType", "ItemName", "PlaybackMethod", "ClientName", "DeviceName", "PlayDuration")

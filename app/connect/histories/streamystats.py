@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from app.connect.histories.files import HistoryFile, read_json
+from app.connect.histories.strict import Row, UnreadableError, flag, identifier, mapping, moment, number, whole, words
 from app.connect.histories.told import Told, Unread
-from app.connect.histories.values import Row, UnreadableError, flag, identifier, mapping, moment, number, whole, words
-from app.connect.jellyfin_values import plain_id
+from app.connect.lenient import plain_id
 from app.errors import BadInput
 from app.ingest_types import Wanted
 

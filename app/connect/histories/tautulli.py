@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from app.connect.histories.files import HistoryFile, read_json
+from app.connect.histories.strict import Row, UnreadableError, epoch, identifier, mapping, number, whole, words, year
 from app.connect.histories.told import Told, Unread
-from app.connect.histories.values import Row, UnreadableError, epoch, identifier, mapping, number, whole, words, year
 from app.errors import BadInput
 from app.ingest_types import Wanted
 

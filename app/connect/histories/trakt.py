@@ -6,8 +6,8 @@ from pathlib import PurePath
 from typing import Any
 
 from app.connect.histories.files import HistoryFile, read_json
+from app.connect.histories.strict import Row, UnreadableError, identifier, mapping, moment, whole, words, year
 from app.connect.histories.told import Told, Unread
-from app.connect.histories.values import Row, UnreadableError, identifier, mapping, moment, whole, words, year
 from app.errors import BadInput
 from app.ingest_types import Wanted
 from app.types import EntryKind

@@ -55,3 +55,11 @@ WHERE server_id = :server_id AND (last_order < 0 OR rating = 'NaN');
 
 -- name: forget_models
 DELETE FROM models WHERE server_id = :server_id;
+
+-- name: abandoned_databases
+-- Made for a measurement whose process is gone, and nobody is connected to it.
+SELECT d.datname
+FROM pg_database d
+WHERE d.datname ~ '^palate_scratch_[0-9a-f]{12}$'
+  AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.application_name = d.datname OR a.datname = d.datname)
+ORDER BY d.datname;

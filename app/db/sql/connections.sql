@@ -4,6 +4,14 @@ INSERT INTO connections (server_id, kind, url, token, media_server_id)
 VALUES (:server_id, :kind, :url, :token, :media_server_id)
 ON CONFLICT (server_id) DO UPDATE SET kind = excluded.kind, url = excluded.url, token = excluded.token, media_server_id = excluded.media_server_id;
 
+-- name: server_of
+SELECT s.external_id
+FROM connections c
+JOIN servers s ON s.id = c.server_id
+WHERE c.media_server_id = :media_server_id AND s.external_id <> :but
+ORDER BY s.id
+LIMIT 1;
+
 -- name: find_connection
 SELECT kind, url, token, media_server_id, synced_until, swept_at, held, history_row FROM connections WHERE server_id = :server_id;
 
@@ -23,8 +31,8 @@ WHERE server_id = :server_id;
 UPDATE connections SET history_row = :row WHERE server_id = :server_id;
 
 -- name: find_jellyfin
--- What the strongest of the selectors fits. Of an address the host must be in what was given: who may not
--- know an address does not find it out letter by letter.
+-- What the strongest of the selectors fits. Of an address the host must be in what was given: those who may not
+-- know an address do not find it out letter by letter.
 SELECT s.id, s.external_id, s.name, c.url
 FROM connections c
 JOIN servers s ON s.id = c.server_id AND c.kind = 'jellyfin'
@@ -37,6 +45,12 @@ CROSS JOIN LATERAL (
 WHERE fits.by_id OR fits.by_media_server_id OR fits.by_name OR fits.by_url
 ORDER BY fits.by_id DESC, fits.by_media_server_id DESC, fits.by_name DESC, fits.by_url DESC, s.id
 LIMIT 1;
+
+-- name: jellyfin_of
+SELECT s.id, s.external_id, s.name, c.url
+FROM servers s
+JOIN connections c ON c.server_id = s.id AND c.kind = 'jellyfin'
+WHERE s.external_id = :server;
 
 -- name: only_jellyfin
 -- The one that is connected, where it is the only one.

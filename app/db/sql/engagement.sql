@@ -51,8 +51,13 @@ judged AS (
     FROM events
     WINDOW of_entry AS (PARTITION BY user_id, item_id, entry_id), of_item AS (PARTITION BY user_id, item_id)
 ),
+-- A part is an episode, whatever its number of versions, or the film. What is untimed is all that a media server knows of times before the
+-- last: how many they were, and so a number of rows that say nothing, or that it was watched once, nobody knows when.
 standing AS (
-    SELECT *
+    SELECT *,
+           CASE entry_kind WHEN 'episode' THEN coalesce(season_number || '/' || episode_number, 'entry ' || entry_id) ELSE entry_kind END AS part,
+           what = 'play' AND source IN ('jellyfin', 'emby', 'plex') AS is_the_servers,
+           what = 'play' AND source IN ('jellyfin', 'emby', 'plex') AND started_at IS NULL AND play_order IS NULL AS is_untimed
     FROM judged
     WHERE CASE
               WHEN what = 'watched' THEN title_unwatched_at IS NULL OR title_unwatched_at <= said_at
@@ -62,32 +67,39 @@ standing AS (
               ELSE play_order IS NOT NULL AND NOT is_unordered AND play_order > unwatched_order
           END
 ),
--- Plays of one entry that overlap in time are one sitting, whichever doors told of it. One whose length nobody told is taken to last as long
--- here as what was seen of it, and a minute at least: a media server's own record and its webhook's begin a moment apart, and who tells of a
--- sitting's end and length (Jellystat) has it begin later by its pauses.
+-- Plays of one part that overlap in time are one sitting, whichever doors told of it and whatever its file is called by now. One whose length
+-- nobody told is taken to last as long here as what was seen of it, and a minute at least: a media server's own record and its webhook's begin
+-- a moment apart, and a source that tells of a sitting's end and length (Jellystat) has it begin later by its pauses.
 overlapping AS (
     SELECT *,
            started_at + make_interval(secs => coalesce(played_seconds, 0)) AS ended_at,
            max(started_at + make_interval(secs => coalesce(played_seconds, greatest(
                60, runtime_seconds * CASE WHEN is_completed THEN 1 ELSE percent / 100 END)))) OVER (
-               PARTITION BY user_id, entry_id, what ORDER BY started_at NULLS LAST, source, source_key
+               PARTITION BY user_id, item_id, part, what ORDER BY started_at NULLS LAST, source, source_key
                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-           ) AS busy_until
+           ) AS busy_until,
+           min(started_at) FILTER (WHERE is_the_servers) OVER (PARTITION BY user_id, item_id, part, what) AS timed_from,
+           count(*) FILTER (WHERE is_untimed AND percent IS NULL AND is_completed IS NULL) OVER (
+               PARTITION BY user_id, item_id, part, what, entry_id ORDER BY source, source_key ROWS UNBOUNDED PRECEDING
+           ) AS n_untimed
     FROM standing
 ),
+-- Of what is untimed, the first of one version is the first of another, as a server tells the same of each; and that it was watched once is
+-- one thing, however often and by whatever names it is told.
 numbered AS (
     SELECT *,
-           count(*) FILTER (WHERE started_at IS NULL OR busy_until IS NULL OR started_at > busy_until) OVER (
-               PARTITION BY user_id, entry_id, what ORDER BY started_at NULLS LAST, source, source_key
-           ) AS sitting
+           CASE WHEN is_untimed THEN -1 - CASE WHEN percent IS NULL AND is_completed IS NULL THEN n_untimed ELSE 0 END
+                ELSE count(*) FILTER (WHERE started_at IS NULL OR busy_until IS NULL OR started_at > busy_until) OVER (
+                    PARTITION BY user_id, item_id, part, what ORDER BY started_at NULLS LAST, source, source_key) END AS sitting
     FROM overlapping
 ),
--- A part is an episode, whatever its number of versions, or the film.
 sittings AS (
-    SELECT user_id, item_id,
-           CASE entry_kind WHEN 'episode' THEN coalesce(season_number || '/' || episode_number, 'entry ' || entry_id) ELSE entry_kind END AS part,
-           entry_kind = 'episode' AS is_episode,
-           entry_kind = 'season' OR season_number = 0 AS is_aside,
+    SELECT user_id, item_id, part, entry_kind = 'episode' AS is_episode,
+           bool_or(entry_kind = 'season' OR season_number = 0) AS is_aside,
+           what = 'play' AS is_play,
+           bool_and(is_untimed) AS is_untimed,
+           -- Over before the server's own times begin, so that it may be one of those that it only counted.
+           max(started_at) IS NOT NULL AND (max(started_at) < min(timed_from)) IS NOT FALSE AS is_early,
            max(runtime_seconds) AS runtime_seconds,
            max(played_seconds) AS played_seconds,
            greatest(max(percent) / 100, CASE WHEN bool_or(is_completed) OR what = 'watched' THEN 1 END) AS fraction,
@@ -95,13 +107,15 @@ sittings AS (
            greatest(max(ended_at), max(at)) AS at,
            least(min(started_at), min(at)) AS begun_at,
            greatest(max(play_order), max(signal_order)) AS in_order,
-           least(min(play_order), min(signal_order)) AS begun_in_order,
-           (what = 'play')::int AS n_plays
+           least(min(play_order), min(signal_order)) AS begun_in_order
     FROM numbered
-    GROUP BY user_id, item_id, entry_id, entry_kind, season_number, episode_number, what, sitting
+    GROUP BY user_id, item_id, part, entry_kind, what, sitting
 ),
 parts AS (
-    SELECT user_id, item_id, part, is_episode, coalesce(bool_or(is_aside), false) AS is_aside, sum(n_plays) AS n_plays,
+    SELECT user_id, item_id, part, is_episode, coalesce(bool_or(is_aside), false) AS is_aside,
+           -- An import or a webhook may tell with its time what the server had counted: untimed ones count beyond those.
+           count(*) FILTER (WHERE is_play AND NOT is_untimed AND NOT is_early)
+               + greatest(count(*) FILTER (WHERE is_play AND is_early), count(*) FILTER (WHERE is_untimed)) AS n_plays,
            -- LEAST and GREATEST pass NULL over: what is unknown must stay so.
            CASE WHEN greatest(max(fraction), sum(played_seconds)::real / nullif(max(runtime_seconds), 0)) > 1 THEN 1
                 ELSE greatest(max(fraction), sum(played_seconds)::real / nullif(max(runtime_seconds), 0)) END AS completion,

@@ -49,7 +49,7 @@ FROM users u
 WHERE u.server_id = :server_id;
 
 -- name: disable_gone
--- Who was never asked about came by another way.
+-- Users who were never asked about came by another way.
 UPDATE users u
 SET is_disabled = true
 WHERE u.server_id = :server_id AND u.policy_digest IS NOT NULL AND NOT u.is_disabled

@@ -24,8 +24,8 @@ SELECT set_config('search_path', current_setting('search_path') || ', procrastin
 UPDATE jobs SET queue_id = :queue_id WHERE id = :id;
 
 -- name: find_jobs
-SELECT j.id, j.name, j.server_id, s.external_id AS server, j.user_id, u.external_id AS "user", j.status, j.tick, j.attempt, j.done, j.total,
-       j.counters, j.error, j.queued_at, j.started_at, j.finished_at
+SELECT j.id, j.name, j.server_id, s.external_id AS server, j.user_id, u.external_id AS "user", j.status, j.tick, j.attempt,
+       j.n_failures, j.done, j.total, j.counters, j.error, j.queued_at, j.started_at, j.finished_at
 FROM jobs j
 LEFT JOIN servers s ON s.id = j.server_id
 LEFT JOIN users u ON u.server_id = j.server_id AND u.id = j.user_id
@@ -56,7 +56,8 @@ WHERE id = :id AND attempt = :attempt AND status = 'running';
 
 -- name: put_back
 UPDATE jobs
-SET status = CASE WHEN is_cancelling THEN 'cancelled' ELSE 'queued' END, finished_at = CASE WHEN is_cancelling THEN :now END, error = :error
+SET status = CASE WHEN is_cancelling THEN 'cancelled' ELSE 'queued' END, finished_at = CASE WHEN is_cancelling THEN :now END, error = :error,
+    n_failures = n_failures + CASE WHEN CAST(:error AS text) IS NULL THEN 0 ELSE 1 END
 WHERE id = :id AND attempt = :attempt AND status = 'running';
 
 -- name: cancel_job
@@ -66,14 +67,20 @@ SET is_cancelling = true, status = CASE status WHEN 'queued' THEN 'cancelled' EL
 WHERE id = :id AND status IN ('queued', 'running')
 RETURNING queue_id;
 
--- name: is_open_or_failed
+-- name: is_open_or_vain
 SELECT EXISTS (SELECT FROM jobs WHERE name = :name AND server_id = :server_id AND status IN ('queued', 'running'))
     OR EXISTS (SELECT FROM jobs
-               WHERE name = :name AND server_id = :server_id AND status IN ('failed', 'cancelled') AND finished_at > :since);
+               WHERE name = :name AND server_id = :server_id AND finished_at > :since
+                 AND (status IN ('failed', 'cancelled') OR status = 'succeeded' AND counters = '{}'));
 
 -- name: mend_heartbeats
 -- A clock that was ahead and was set back: what is dead would seem alive until it gets there again.
 UPDATE procrastinate.procrastinate_workers SET last_heartbeat = now() WHERE last_heartbeat > now() + interval '1 minute';
+
+-- name: mend_waits
+-- And what waits would wait until then, with all that comes after it under its lock. A minute is what clocks may differ by.
+UPDATE procrastinate.procrastinate_jobs SET scheduled_at = now()
+WHERE status = 'todo' AND scheduled_at > now() + CAST(:longest_wait AS interval) + interval '1 minute';
 
 -- name: forget_stalled
 -- What a dead worker was doing, and what ended here without the queue having heard of it. Its row in the queue goes and another takes its
@@ -95,12 +102,21 @@ WHERE p.id = s.id
 RETURNING CAST(p.args->>'job_id' AS bigint) AS job_id;
 
 -- name: hand_back
-UPDATE jobs
-SET status = CASE WHEN is_cancelling THEN 'cancelled' WHEN attempt >= :most THEN 'failed' ELSE 'queued' END,
-    finished_at = CASE WHEN is_cancelling OR attempt >= :most THEN now() END,
-    error = CASE WHEN status = 'running' THEN 'Its worker died while it ran.' ELSE error END
-WHERE id = :id AND status IN ('queued', 'running')
-RETURNING status, name, server_id;
+-- One that was not running was handed back by its worker itself, or never begun.
+WITH found AS (
+    SELECT id, n_lost + CASE WHEN status = 'running' THEN 1 ELSE 0 END AS n_lost
+    FROM jobs
+    WHERE id = :id AND status IN ('queued', 'running')
+    FOR UPDATE
+)
+UPDATE jobs j
+SET status = CASE WHEN is_cancelling THEN 'cancelled' WHEN f.n_lost >= :most THEN 'failed' ELSE 'queued' END,
+    finished_at = CASE WHEN is_cancelling OR f.n_lost >= :most THEN now() END,
+    error = CASE WHEN status = 'running' THEN 'Its worker died while it ran.' ELSE error END,
+    n_lost = f.n_lost
+FROM found f
+WHERE j.id = f.id
+RETURNING j.status, j.name, j.server_id;
 
 -- name: close_lost
 UPDATE jobs j

@@ -29,7 +29,7 @@ UPDATE playlists SET let_go_at = :now WHERE server_id = :server_id AND user_id =
 DELETE FROM playlists WHERE server_id = :server_id AND user_id = :user_id;
 
 -- name: find_readers
--- Who can be recommended something, and did not opt out of being known.
+-- Those who can be recommended something, and did not opt out of being known.
 SELECT id AS user_id, external_id AS "user", name
 FROM users
 WHERE server_id = :server_id AND name IS NOT NULL AND erased_at IS NULL AND NOT is_disabled AND NOT is_opted_out

@@ -17,6 +17,12 @@ WITH told AS (
     JOIN users u ON u.server_id = :server_id AND u.id = p.user_id AND u.external_id = :user
     WHERE p.server_id = :server_id AND p.source = :source
     GROUP BY p.entry_id, p.user_id
+),
+played_now AS MATERIALIZED (
+    SELECT v.id, v.item_id, v.kind, v.season_number, v.episode_number
+    FROM entries v
+    JOIN staged_ids s ON s.external_id = v.external_id
+    WHERE v.server_id = :server_id
 )
 SELECT e.external_id,
        ARRAY(SELECT v.external_id FROM entries v
@@ -25,24 +31,23 @@ SELECT e.external_id,
                     OR v.season_number = e.season_number AND v.episode_number = e.episode_number)) AS versions
 FROM told t
 JOIN entries e ON e.server_id = :server_id AND e.id = t.entry_id
-WHERE NOT EXISTS (
-          SELECT FROM entries v
-          JOIN staged_ids s ON s.external_id = v.external_id
-          WHERE v.server_id = :server_id
-            AND (v.id = e.id
-                 OR v.item_id = e.item_id AND v.kind = e.kind
-                    AND (v.kind = 'movie' OR v.season_number = e.season_number AND v.episode_number = e.episode_number)))
+-- One after the other: joined by any of the three at once, each entry would be held against each that is played now.
+WHERE NOT EXISTS (SELECT FROM played_now v WHERE v.id = e.id)
+  AND NOT EXISTS (SELECT FROM played_now v WHERE v.item_id = e.item_id AND v.kind = 'movie' AND e.kind = 'movie')
+  AND NOT EXISTS (
+          SELECT FROM played_now v
+          WHERE v.item_id = e.item_id AND v.kind = e.kind AND v.season_number = e.season_number AND v.episode_number = e.episode_number)
   AND NOT EXISTS (
           SELECT FROM signals g
           WHERE g.server_id = :server_id AND g.user_id = t.user_id AND g.entry_id = e.id AND g.kind = 'unwatched'
             AND coalesce(g.at, g.received_at) >= t.last_at)
 ORDER BY e.external_id;
 
--- name: count_told
-SELECT e.external_id, count(*)::int AS n
+-- name: list_times_told
+SELECT DISTINCT e.external_id, p.started_at, CASE WHEN p.started_at IS NULL THEN p.source_key END AS own
 FROM plays p
 JOIN users u ON u.server_id = :server_id AND u.id = p.user_id AND u.external_id = :user
 JOIN entries e ON e.server_id = :server_id AND e.id = p.entry_id
 WHERE p.server_id = :server_id AND p.source = :source
-GROUP BY e.external_id
-ORDER BY e.external_id;
+  AND (p.started_at IS NOT NULL OR p.percent IS NULL AND p.is_completed IS NULL)
+ORDER BY e.external_id, p.started_at, own;

@@ -72,7 +72,8 @@ ORDER BY u.id;
 
 -- name: write_statistics
 -- prior: a Bayesian mean of the community rating (m votes of the server's own mean; m is the median count) and the logarithm
--- of the votes, halves each (FINDINGS 1: a vote-count prior); popularity: how many of the household watched it, then the prior.
+-- of the votes, halves each (EXPERIMENTS, before the first version: what votes add to text); popularity:
+-- how many of the household watched it, then the prior.
 WITH watched AS (
     SELECT g.item_id, count(*) AS n_users
     FROM engagement g

@@ -29,12 +29,14 @@ had_libraries AS MATERIALIZED (
 written AS (
     UPDATE users u
     SET name = s.name, is_disabled = s.is_disabled, has_all_libraries = s.library_external_ids IS NULL,
-        max_parental_age = s.max_parental_age, blocked_tags = s.blocked_tags, allowed_tags = s.allowed_tags, is_opted_out = s.is_opted_out
+        max_parental_age = s.max_parental_age, blocked_tags = s.blocked_tags, allowed_tags = s.allowed_tags,
+        is_opted_out = coalesce(s.is_opted_out, u.is_opted_out)
     FROM staged_users s
     JOIN users before ON before.server_id = :server_id AND before.external_id = s.user_external_id
     WHERE u.server_id = :server_id AND u.id = before.id
       AND ((u.name, u.is_disabled, u.has_all_libraries, u.max_parental_age, u.blocked_tags, u.allowed_tags, u.is_opted_out)
-           IS DISTINCT FROM (s.name, s.is_disabled, s.library_external_ids IS NULL, s.max_parental_age, s.blocked_tags, s.allowed_tags, s.is_opted_out)
+           IS DISTINCT FROM (s.name, s.is_disabled, s.library_external_ids IS NULL, s.max_parental_age, s.blocked_tags, s.allowed_tags,
+                             coalesce(s.is_opted_out, u.is_opted_out))
            OR (SELECT library_ids FROM given_libraries g WHERE g.external_id = u.external_id)
               IS DISTINCT FROM (SELECT library_ids FROM had_libraries h WHERE h.external_id = u.external_id))
     RETURNING before.name IS NULL AS is_new
@@ -96,7 +98,7 @@ SELECT (SELECT count(*) FROM plays) AS plays, (SELECT count(*) FROM signals) AS 
        (SELECT count(*) FROM jobs) AS jobs, (SELECT count(*) FROM sittings) AS sittings, (SELECT count(*) FROM playlists) AS playlists;
 
 -- name: state_of_people
--- Rises with each change of anybody's engagement; and who may no longer be learned from.
+-- What rises with each change of anybody's engagement; and a digest of those who may no longer be learned from.
 SELECT jsonb_build_object(
            'engagement', coalesce(sum(engagement_version), 0),
            'left_out', md5(coalesce(string_agg(CAST(id AS text), ',' ORDER BY id) FILTER (WHERE is_opted_out OR erased_at IS NOT NULL), '')))

@@ -3,10 +3,9 @@
 -- it. Items found by several sources count for each of them, so the sums over sources exceed what was shown: the source 'any' counts each
 -- once. Ranks below the deepest that is told apart count as that one. What is told only later, once a day is settled, no longer counts.
 
--- name: days_to_count
+-- name: count_state
 SELECT (SELECT max(day) FROM watch_through WHERE server_id = :server_id) AS counted_on,
-       CAST((SELECT min(served_at) FROM slates WHERE server_id = :server_id) AT TIME ZONE 'UTC' AS date) AS first_on,
-       CAST((SELECT max(served_at) FROM slates WHERE server_id = :server_id AND served_at < :before) AT TIME ZONE 'UTC' AS date) AS last_on;
+       CAST((SELECT min(served_at) FROM slates WHERE server_id = :server_id) AT TIME ZONE 'UTC' AS date) AS first_on;
 
 -- name: forget_day
 DELETE FROM watch_through WHERE server_id = :server_id AND day = :day;

@@ -15,9 +15,9 @@ from app.types import Server, unseen
 from jobs.refresh_tastes import refresh_tastes
 from jobs.sync_library import sync_library
 from tests.api.test_taste import beside, place
-from tests.conftest import SECRET_KEY
 from tests.connect.fake_jellyfin.library import GENRES, FakeLibrary, FakeState, FakeUser, generated, guid
 from tests.connect.fake_jellyfin.server import KEY, FakeJellyfin
+from tests.planted import SECRET_KEY, planted
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,6 @@ def furnished(engine: Engine, fake: FakeJellyfin) -> Attic:
     late = FakeUser(guid("late"), "Late")
     fake.library.users[late.id] = late
     people = {"ann": guid("user 0"), "admin": guid("user 1"), "child": guid("user 3"), "cold": guid("cold"), "late": late.id}
-    tokens = {who: uuid.uuid4().hex for who in people}
+    tokens = {who: planted(uuid.uuid4().hex) for who in people}
     fake.user_tokens = {tokens[who]: user for who, user in people.items()}
     return Attic(fake, server, tokens)

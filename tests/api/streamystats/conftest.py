@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from fastapi.testclient import TestClient
 
+from app.api.metrics import FALLBACKS
 from app.db import Engine
 from app.settings import Settings
 from tests.api.served import served
@@ -12,6 +13,7 @@ from tests.api.streamystats.attic import Attic, Clock, furnished, small_library
 from tests.api.streamystats.test_clients import Setting
 from tests.connect.fake_jellyfin.library import generated, guid
 from tests.connect.fake_jellyfin.server import FakeJellyfin, serving
+from tests.planted import planted
 
 
 @pytest.fixture(scope="package")
@@ -39,9 +41,9 @@ def open_door(settings: Settings, attic: Attic) -> Iterator[dict[str, Setting]]:
 
 @pytest.fixture
 def jellyfin() -> Iterator[FakeJellyfin]:
-    """Not connected, with a user whose token is `ann's`."""
+    """Not connected, with a user whose token is the planted `ann's`."""
     with serving(FakeJellyfin(generated(1, 0, 0, 1, 0))) as fake:
-        fake.user_tokens["ann's"] = guid("user 0")
+        fake.user_tokens[planted("ann's")] = guid("user 0")
         yield fake
         assert fake.complaints == []
 
@@ -50,6 +52,14 @@ def jellyfin() -> Iterator[FakeJellyfin]:
 def tv(client: TestClient) -> TestClient:
     """The service, asked without a key of its own, following no redirect."""
     return TestClient(client.app, raise_server_exceptions=False, follow_redirects=False)
+
+
+@pytest.fixture(autouse=True)
+def nothing_fails(request: pytest.FixtureRequest) -> Iterator[None]:
+    """An empty list may be a failure, which is counted. Marked `fails`: the test wants one."""
+    before = FALLBACKS.labels("failed")._value.get()
+    yield
+    assert (FALLBACKS.labels("failed")._value.get() > before) == (request.node.get_closest_marker("fails") is not None)
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """Who asks, over HTTP: each with their own token, however many and however often, and nobody with another's."""
 
 import time
-from itertools import product
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -14,15 +16,43 @@ from tests.api.streamystats.attic import Attic, Clock, headers
 from tests.connect.fake_jellyfin.server import KEY
 
 
-def test_twenty_televisions_ask_jellyfin_once_a_token(make_client: MakeClient, other_attic: Attic, clock: Clock) -> None:
+@pytest.fixture
+def televisions(other_attic: Attic) -> Iterator[list[str]]:
+    """Tokens of twenty devices, of three people."""
+    people = {uuid.uuid4().hex: other_attic.user_id(("ann", "child", "cold")[number % 3]) for number in range(20)}
+    other_attic.fake.user_tokens |= people
+    yield list(people)
+    for token in people:
+        del other_attic.fake.user_tokens[token]
+
+
+def test_twenty_televisions_that_ask_all_at_once_ask_jellyfin_once_a_token_and_minute(
+    make_client: MakeClient, other_attic: Attic, televisions: list[str], clock: Clock
+) -> None:
     tv = make_client()
     tv.app.state.user_tokens = UserTokens(clock=clock)  # type: ignore[attr-defined]
-    query, n_asked = {"jellyfinServerId": other_attic.jellyfin_id, "format": "ids"}, len(other_attic.fake.asked)
-    for television, path in product(range(20), ["recommendations", "watchlists/promoted", "watchlists"]):
-        clock.now += 59 / 60
-        token = other_attic.tokens["ann" if television % 2 else "child"]
-        assert tv.get(f"/api/{path}", params=query, headers=headers(token)).status_code == 200
-    assert [one.path for one in other_attic.fake.asked[n_asked:]] == ["/Users/Me"] * 2
+    server = {"jellyfinServerId": other_attic.jellyfin_id}
+    # As a Streamyfin on a television asks each minute: two rows, which lists there are, and of five what is in them.
+    row = server | {"limit": "20", "format": "ids", "includeBasedOn": "false", "includeReasons": "false"}
+    asked = [("recommendations", row | {"type": kind}) for kind in ("Movie", "Series")]
+    asked += [("watchlists/promoted", server | {"includePreview": "false"})]
+
+    def ask(one: tuple[str, str, dict[str, str]]) -> Any:
+        answer = tv.get(f"/api/{one[1]}", params=one[2], headers=headers(one[0]))
+        assert answer.status_code == 200, one
+        return answer.json()["data"]
+
+    for seconds in (0, 59, 2):
+        clock.now += seconds
+        n_asked = len(other_attic.fake.asked)
+        with ThreadPoolExecutor(20) as pool:
+            answers = list(pool.map(ask, [(token, path, query) for path, query in asked for token in televisions]))
+            lists = [(token, one["id"]) for token, found in zip(televisions, answers[-20:], strict=True) for one in found[:5]]
+            assert len(lists) > 60
+            list(pool.map(ask, [(token, f"watchlists/{number}", server | {"format": "ids"}) for token, number in lists]))
+        found = [(one.path, one.headers["authorization"]) for one in other_attic.fake.asked[n_asked:]]
+        expected = [] if seconds == 59 else [("/Users/Me", headers(token)["Authorization"]) for token in televisions]
+        assert sorted(found) == sorted(expected)
 
 
 def test_a_jellyfin_that_is_down_takes_nobodys_rows_away(make_client: MakeClient, other_attic: Attic, clock: Clock) -> None:

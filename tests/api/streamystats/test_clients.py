@@ -149,7 +149,7 @@ def test_nexus_finds_the_service_and_reads_reasons(http: httpx.Client, setting: 
 def test_maintainerr_is_told_the_version_and_refused_the_rest(http: httpx.Client, setting: Setting) -> None:
     assert http.get(f"{setting.url}/api/version").json()["currentVersion"]
     for path in (f"/api/get-item-details/{'0' * 32}?serverId=1", "/api/servers", "/api/watchlists"):
-        answer = http.get(setting.url + path, headers={"Authorization": "Bearer planted"})
+        answer = http.get(setting.url + path, headers={"Authorization": "Bearer planted-secret-of-a-client"})
         assert answer.status_code in (401, 403)
         assert isinstance(answer.json()["error"], str)
 

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from app.db import Engine
 from tests.api.conftest import MakeClient
 from tests.api.streamystats.attic import Attic, headers
+from tests.planted import SECRETS
 
 PATHS = ["/api/recommendations", "/api/watchlists/5", "/api/search", "/api/health", "/api/version", "/api/nothing", "/api"]
 
@@ -71,6 +72,7 @@ def test_under_a_base_path_it_is_the_same(make_client: MakeClient, attic: Attic,
     assert tv.get(sent_as + "/api/nothing").json()["error"] == "Not Found"
 
 
+@pytest.mark.fails
 def test_what_fails_inside_is_an_empty_list_and_nothing_of_it_is_told(
     make_client: MakeClient, attic: Attic, engine: Engine, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -87,7 +89,7 @@ def test_what_fails_inside_is_an_empty_list_and_nothing_of_it_is_told(
             connection.execute(text("ALTER TABLE engagement RENAME COLUMN planted TO is_hidden"))
     assert tv.get("/api/recommendations", params=query, headers=sent).json()["data"]["total"] > 0
     assert "unexpected error" in (written := "".join(capfd.readouterr()))
-    assert attic.tokens["ann"] not in written
+    assert SECRETS.search(written) is None
 
 
 def test_a_missing_text_model_is_an_empty_list(make_client: MakeClient, other_attic: Attic, engine: Engine) -> None:

@@ -1,4 +1,4 @@
-"""GET /api/recommendations, as MEDIA-SERVERS says it: selectors, parameters, shapes, and whose list it is."""
+"""GET /api/recommendations, as clients of Streamystats ask it: selectors, parameters, shapes, and whose list it is."""
 
 import re
 from typing import Any
@@ -7,6 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.api.streamystats.attic import Attic, headers
+from tests.planted import planted
 
 ID = re.compile(r"[0-9a-f]{32}")
 FIELDS = {
@@ -170,6 +171,6 @@ def test_an_administrator_asks_for_others_and_nobody_else_does(tv: TestClient, a
 
 
 def test_passwords_are_not_taken(tv: TestClient, attic: Attic) -> None:
-    answer = tv.post("/api/recommendations", params={"serverId": attic.server.id}, json={"username": "a", "password": "planted"})
+    answer = tv.post("/api/recommendations", params={"serverId": attic.server.id}, json={"username": "a", "password": planted("password")})
     assert answer.status_code == 403
     assert "passwords" in answer.json()["message"]

@@ -12,6 +12,7 @@ from app.connect.jellyfin_user_token import TokenUser, UserTokens, ask_jellyfin,
 from app.errors import MediaServerDown, MediaServerUnclear
 from tests.api.streamystats.attic import Attic, Clock
 from tests.connect.fake_jellyfin.server import KEY, FakeJellyfin
+from tests.planted import planted
 
 ANN = TokenUser("a" * 32, "Ann", False)
 URL = "http://jellyfin"
@@ -80,15 +81,16 @@ def test_the_user_is_asked_for_with_the_token_alone(jellyfin: FakeJellyfin) -> N
     user = next(iter(jellyfin.library.users.values()))
     for is_administrator in (False, True):
         user.policy = {"IsAdministrator": is_administrator}
-        assert ask_jellyfin(jellyfin.url, "ann's") == TokenUser(user.id, "User 0", is_administrator)
+        assert ask_jellyfin(jellyfin.url, planted("ann's")) == TokenUser(user.id, "User 0", is_administrator)
     assert {(asked.path, *asked.query) for asked in jellyfin.asked} == {("/Users/Me",)}
     # Jellyfin would take a device that is named for the user's own.
-    assert {asked.headers["authorization"] for asked in jellyfin.asked} == {'MediaBrowser Token="ann\'s"'}
+    token = planted("ann's")
+    assert {asked.headers["authorization"] for asked in jellyfin.asked} == {f'MediaBrowser Token="{token}"'}
 
 
 def test_a_key_a_wrong_token_and_one_of_a_disabled_user_are_nobodys(jellyfin: FakeJellyfin) -> None:
-    jellyfin.library.users[jellyfin.user_tokens["ann's"]].policy = {"IsDisabled": True}
-    for nobodys in ("0" * 32, KEY, "ann's"):
+    jellyfin.library.users[jellyfin.user_tokens[planted("ann's")]].policy = {"IsDisabled": True}
+    for nobodys in ("0" * 32, KEY, planted("ann's")):
         assert ask_jellyfin(jellyfin.url, nobodys) is None
 
 
@@ -96,7 +98,7 @@ def test_a_key_a_wrong_token_and_one_of_a_disabled_user_are_nobodys(jellyfin: Fa
 def test_what_is_no_answer_is_no_refusal(jellyfin: FakeJellyfin, fault: Any) -> None:
     jellyfin.always = fault
     with pytest.raises((MediaServerDown, MediaServerUnclear)):
-        ask_jellyfin(jellyfin.url, "ann's")
+        ask_jellyfin(jellyfin.url, planted("ann's"))
     assert len(jellyfin.asked) == 1
 
 
@@ -110,13 +112,13 @@ def test_nobody_who_is_pointed_to_gets_a_token(jellyfin: FakeJellyfin, attic: At
 def test_no_proxy_gets_a_token(jellyfin: FakeJellyfin, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    assert ask_jellyfin(jellyfin.url, "ann's") is not None
+    assert ask_jellyfin(jellyfin.url, planted("ann's")) is not None
 
 
 def test_an_answer_without_end_is_given_up(jellyfin: FakeJellyfin, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jellyfin_user_token, "MAX_BYTES", 10)
     with pytest.raises(MediaServerUnclear):
-        ask_jellyfin(jellyfin.url, "ann's")
+        ask_jellyfin(jellyfin.url, planted("ann's"))
 
 
 def test_a_token_is_believed_for_a_minute_and_a_revoked_one_no_longer(tokens: Callable[[Told], UserTokens], clock: Clock) -> None:

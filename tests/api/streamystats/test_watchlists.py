@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from app.api.held_answers import HeldAnswers
 from app.api.streamystats_lists import NUMBERS, number_of
+from app.db import Engine
 from tests.api.streamystats.attic import Attic, headers
 from tests.api.streamystats.test_recommendations import FIELDS, ID
+from tests.api.test_degraded import counted, fallback, searches, set_fault
 
 LIST = {
     "id", "serverId", "userId", "name", "description", "isPublic", "isPromoted", "allowedItemType", "defaultSortOrder", "createdAt",
@@ -51,6 +54,16 @@ def test_the_promoted_lists_are_the_rows_of_the_home_page(tv: TestClient, attic:
         assert [shown["id"] for shown in one["previewItems"]] == [item["item_id"] for item in row["items"]][:4]
         assert all(set(shown) == {"id", "name", "type", "primaryImageTag"} for shown in one["previewItems"])
         assert items_of(tv, attic, one["id"]) == [item["item_id"] for item in row["items"]]
+
+
+def test_lists_by_a_damaged_text_space_are_counted(tv: TestClient, attic: Attic, client: TestClient, engine: Engine) -> None:
+    series = (fallback("text_space_incomplete"), searches("home"))
+    before = counted(client, *series)
+    set_fault(engine, attic.server, "text_space_incomplete")
+    client.app.state.held_answers = HeldAnswers()  # type: ignore[attr-defined]
+    ask(tv, attic, "/promoted")
+    set_fault(engine, attic.server, None)
+    assert [now - then for now, then in zip(counted(client, *series), before, strict=True)] == [1, 1]
 
 
 def test_lists_come_without_previews_by_number_or_cut(tv: TestClient, attic: Attic) -> None:

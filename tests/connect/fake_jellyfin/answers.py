@@ -1,11 +1,11 @@
 """What a made-up Jellyfin answers to each question, as PascalCase bodies."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from tests.connect.fake_jellyfin.description import GUID
-from tests.connect.fake_jellyfin.library import TICKS_PER_SECOND, FakeItem, FakeLibrary, FakeState, FakeUser
+from tests.connect.fake_jellyfin.library import TICKS_PER_SECOND, FakeItem, FakeLibrary, FakeState, FakeUser, guid
 
 Query = Mapping[str, str]
 FILTERS = {
@@ -13,8 +13,9 @@ FILTERS = {
     "IsResumable": lambda state: state.position_seconds > 0,
     "IsFavorite": lambda state: state.is_favourite,
     "Likes": lambda state: state.likes is True,
-    "Dislikes": lambda state: state.likes is False,
 }
+# Neither means what it says: 12 answers all that nobody likes, 10.11 what is liked.
+DISLIKES = {10: lambda state: state.likes is True, 12: lambda state: state.likes is not True}
 NOTHING = FakeState()
 
 
@@ -53,6 +54,12 @@ class Lists:
 
     def __init__(self, library: FakeLibrary, major: int) -> None:
         self._library, self._major = library, major
+        self._filters = FILTERS | {"Dislikes": DISLIKES[major]}
+        # A policy names libraries as a Jellyfin does.
+        self.folder_in_policy: Callable[[str], str] = str
+        self.is_id: Callable[[str], object] = GUID.fullmatch
+        # "Group movies into collections", which hides films from the lists of whoever does not say otherwise.
+        self.groups_films = True
         self._kept: dict[tuple[Any, ...], list[FakeItem]] = {}
         self._kept_version = -1
 
@@ -72,10 +79,12 @@ class Lists:
         key = tuple(sorted((name, value) for name, value in query.items() if name not in ("startIndex", "limit")))
         if key not in self._kept:
             # What is no id is dropped, and where none is left nothing is filtered.
-            ids = [plain(one) for one in query.get("ids", "").split(",") if GUID.fullmatch(one)]
+            ids = [plain(one) for one in query.get("ids", "").split(",") if self.is_id(one)]
             items = self._library.items
             among = [items[one] for one in dict.fromkeys(ids) if one in items] if ids else items.values()
-            found = [one for one in among if self._fits(one, query, user)]
+            found = [one for one in among if self._fits(one, query, user) and (ids or not self._is_shut(user, one.library_id))]
+            if not ids and self._collapses(query, user):
+                found = self._collapsed(found)
             found.sort(key=lambda one: self._sort_key(one, query, user), reverse=query.get("sortOrder", "").startswith("Desc"))
             self._kept[key] = found
         return self._kept[key]
@@ -97,7 +106,30 @@ class Lists:
         if self._major >= 12 and not _may_see(user, item):
             return False
         state = _state(user, item)
-        return all(FILTERS[name](state) for name in query.get("filters", "").split(",") if name)
+        return all(self._filters[name](state) for name in query.get("filters", "").split(",") if name)
+
+    def _is_shut(self, user: FakeUser | None, library_id: str) -> bool:
+        """Whether their policy keeps the library from them: what is asked for by id comes nonetheless, in both versions."""
+        if user is None:
+            return False
+        name, policy = self.folder_in_policy(library_id), user.policy
+        is_open = policy.get("EnableAllFolders", True) or name in policy.get("EnabledFolders", [])
+        return not is_open or name in policy.get("BlockedMediaFolders", [])
+
+    def _collapses(self, query: Query, user: FakeUser | None) -> bool:
+        """Unless told not to: for nobody 12 does, whatever it is set to, and 10.11 does not; for users both do as they are set."""
+        if query.get("collapseBoxSetItems") == "false" or query.get("filters"):
+            return False
+        if "Movie" not in query.get("includeItemTypes", "Movie").split(","):
+            return False
+        return self._major >= 12 if user is None else self.groups_films
+
+    def _collapsed(self, found: list[FakeItem]) -> list[FakeItem]:
+        """Of films that are in a collection, the collection in their place, whatever types were asked for."""
+        ids = {one.id for one in found}
+        held = {key: films & ids for key, films in self._library.collections.items() if films & ids}
+        hidden = set().union(*held.values())
+        return [one for one in found if one.id not in hidden] + [FakeItem(key, "BoxSet", "Collection", guid("collections")) for key in held]
 
     def _sort_key(self, item: FakeItem, query: Query, user: FakeUser | None) -> tuple[Any, ...]:
         match query.get("sortBy", "SortName").split(",")[0]:

@@ -67,6 +67,10 @@ class FakeLibrary:
     folders: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     items: dict[str, FakeItem] = field(default_factory=dict)
     users: dict[str, FakeUser] = field(default_factory=dict)
+    # Ids of collections, and of the films that each holds.
+    collections: dict[str, set[str]] = field(default_factory=dict)
+    # Items that somebody's data was saved of since the server started.
+    saved: set[str] = field(default_factory=set)
     # Rises with each change, so that the server may keep a sorted list from page to page.
     version: int = 0
 
@@ -91,8 +95,15 @@ class FakeLibrary:
                 user.states[renewed.id] = user.states.pop(item_id)
         return renewed.id
 
+    def restart(self) -> None:
+        self.saved.clear()
+        self.version += 1
+
     def key_of(self, item: FakeItem) -> str:
-        """The key that a user's data is kept under: it survives the id."""
+        """The key that a user's data is said to have: while the server runs the one that it was last saved under, the item's own id
+        with dashes; after a restart the provider's."""
+        if item.id in self.saved:
+            return str(uuid.UUID(item.id)) if len(item.id) == 32 else item.id
         if item.type == "Episode" and item.series_id:
             parent = self.items[item.series_id]
             return f"{self.key_of(parent)}{item.season_number or 0:03}{item.number or 0:04}"
@@ -101,7 +112,14 @@ class FakeLibrary:
     def say(self, user_id: str, item_id: str, **changes: Any) -> None:
         user = self.users[user_id]
         user.states[item_id] = replace(user.states.get(item_id, FakeState()), **changes)
+        self.saved.add(item_id)
         self.version += 1
+
+    def begin(self, user_id: str, item_id: str, at: datetime, position_seconds: int, major: int) -> None:
+        """Somebody watches, and has come so far. What counted as played still does on 12."""
+        before = self.users[user_id].states.get(item_id, FakeState())
+        is_played = before.is_played and major >= 12
+        self.say(user_id, item_id, is_played=is_played, played_at=at, n_plays=before.n_plays + 1, position_seconds=position_seconds)
 
     def watch(self, user_id: str, item_id: str, at: datetime) -> None:
         n_plays = self.users[user_id].states.get(item_id, FakeState()).n_plays
@@ -114,12 +132,13 @@ def guid(name: str) -> str:
 
 def generated(n_films: int, n_series: int, n_episodes: int, n_users: int, n_watched: int, seed: int = 0) -> FakeLibrary:
     """`n_episodes` of each series, in seasons of ten; each user watched `n_watched` films and episodes. The last third of the users are
-    children, who see neither R nor what has no rating."""
+    children, who see neither R nor what has no rating. The second and the third film are a collection."""
     chance = random.Random(seed)
     films, shows = guid("films"), guid("shows")
     library = FakeLibrary({films: ("Films", "movies"), shows: ("Series", "tvshows"), guid("songs"): ("Songs", "music")})
     for number in range(n_films):
         library.add(_title(chance, "Movie", number, films))
+    library.collections = {guid("collection"): {guid("Movie 1"), guid("Movie 2")}}
     for number in range(n_series):
         parent = library.add(_title(chance, "Series", number, shows))
         for episode in range(n_episodes):

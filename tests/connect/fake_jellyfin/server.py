@@ -8,6 +8,7 @@ import queue
 import re
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,10 +24,11 @@ from tests.connect.fake_jellyfin.description import Description, description
 from tests.connect.fake_jellyfin.library import FakeLibrary
 from tests.connect.fake_jellyfin.playlists import Playlists
 from tests.connect.fake_jellyfin.socket import FakeSocket, handshake
+from tests.planted import planted
 
 Fault = Literal["401", "403", "500", "503", "slow", "truncated", "hang up", "elsewhere", "no json", "no items"]
 Fake = TypeVar("Fake", bound="FakeJellyfin")
-KEY = "planted-jellyfin-key-0b51"
+KEY = planted("jellyfin-key-0b51")
 PARAMETER = re.compile(r'(\w+)="([^"]*)"')
 HISTORY_PATH = "/user_usage_stats/submit_custom_query"
 # What no description knows: a plugin's address, and the socket.
@@ -53,7 +55,7 @@ class FakeJellyfin:
     """`before[n]` runs ahead of the n-th request (from 0), `faults[n]` spoils its answer; from `dies_at` on nobody answers.
 
     Pages of more than `slow_above` items take `slow_seconds`. `writes_dashes`: ids as 8-4-4-4-12.
-    `canned`: answers to paths, whatever it holds.
+    `canned`: answers to paths, whatever it holds. `fails_for`: users of whom every list is an error.
     """
 
     kind = "jellyfin"
@@ -74,12 +76,13 @@ class FakeJellyfin:
         self.elsewhere = "http://127.0.0.1:9/Items"
         self.plugins: list[dict[str, Any]] = []
         self.canned: dict[str, Answer] = {}
+        self.fails_for: set[str] = set()
         self.user_tokens: dict[str, str] = {}
         # Rows of the Playback Reporting plugin, as (user, item, type, when it began, seconds); their numbers are their places from 1.
         self.history: list[tuple[str, str, str, datetime, int]] = []
         self.history_error: str | None = None
         self.sockets: queue.Queue[FakeSocket] = queue.Queue()
-        self.id, self.version = "f" * 32, "12.0.0" if major >= 12 else "10.11.8"
+        self.id, self.version = uuid.uuid4().hex, "12.0.0" if major >= 12 else "10.11.8"
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.url = ""
         self._description: Description | None = description(major)
@@ -100,6 +103,8 @@ class FakeJellyfin:
         fault = self.faults.get(number, self.always)
         if fault is not None and (spoilt := self._spoilt(fault)) is not None:
             return spoilt if spoilt.status else None
+        if dict(pairs).get("userId") in self.fails_for:
+            return Answer(500)
         good = self.canned.get(path)
         if good is None:
             good = self._history(body, headers) if path == HISTORY_PATH else self._good(path, dict(pairs), headers, method, body)
@@ -133,7 +138,7 @@ class FakeJellyfin:
         return Answer(200, orjson.dumps({"colums": ["ROWID"] if rows else [], "results": rows, "message": ""}))
 
     def opens_socket(self, headers: Mapping[str, str]) -> bool:
-        """To who has the key in the header and not in the address; else it is answered like anything else."""
+        """To whoever has the key in the header and not in the address; else it is answered like anything else."""
         return headers.get("Upgrade") == "websocket" and self.always is None and self._token({}, headers) == KEY
 
     def _spoilt(self, fault: Fault) -> Answer | None:
@@ -162,15 +167,16 @@ class FakeJellyfin:
             mine = [one for one in users(self.library, {}) if one["Id"] == user]
             return self._json(mine[0]) if mine else self._refused("no user")
         if user is not None:
-            return self._of_anybody(path, query, user)
+            is_administrator = self.library.users[user].policy.get("IsAdministrator")
+            return (self._of_key if is_administrator else self._of_anybody)(path, query, user)
         if method != "GET" or path.startswith("/Playlists"):
             status, content = self.playlists.answer(method, path, query, orjson.loads(body) if body else None)
             return Answer(status, self._in_its_form(content))
         if path == "/Items" and query.get("includeItemTypes") == "Playlist":
             return self._json(self.playlists.listed(query))
-        return self._of_key(path, query)
+        return self._of_key(path, query, None)
 
-    def _of_key(self, path: str, query: dict[str, str]) -> Answer:
+    def _of_key(self, path: str, query: dict[str, str], user: str | None) -> Answer:
         match path:
             case "/System/Info":
                 return self._json(self._info())
@@ -183,7 +189,7 @@ class FakeJellyfin:
             case "/Plugins":
                 return self._json(self.plugins)
             case _:
-                return self._of_anybody(path, query, None)
+                return self._of_anybody(path, query, user)
 
     def _of_anybody(self, path: str, query: dict[str, str], user: str | None) -> Answer:
         query = query if user is None else {"userId": user} | query
@@ -209,12 +215,8 @@ class FakeJellyfin:
 
     def _info(self) -> dict[str, Any]:
         return {
-            "ServerName": "Attic",
-            "Version": self.version,
-            "ProductName": "Jellyfin Server",
-            "Id": self.id,
-            "StartupWizardCompleted": True,
-        }
+            "ServerName": "Attic", "Version": self.version, "ProductName": "Jellyfin Server", "Id": self.id, "StartupWizardCompleted": True,
+        }  # fmt: skip
 
     def _refused(self, what: str) -> Answer:
         return Answer(400, orjson.dumps({"title": what, "status": 400}))

@@ -11,11 +11,14 @@ from app.connect.websocket import answer_to
 
 
 class FakeSocket:
-    """One connection. `heard` is what the client sent, `say` sends to it; `raw` sends bytes as they are."""
+    """One connection. `heard` is what the client sent, `say` sends to it; `raw` sends bytes as they are. A sign of life is answered by one,
+    unless it `is_mute`, as when a machine in between went away."""
 
     def __init__(self, reader: BinaryIO, writer: Any) -> None:
         self._reader, self._writer = reader, writer
         self.heard: queue.Queue[dict[str, Any]] = queue.Queue()
+        self.is_mute = False
+        self._writing = threading.Lock()
         self.pongs: queue.Queue[bytes] = queue.Queue()
         self.is_closed = threading.Event()
 
@@ -23,8 +26,9 @@ class FakeSocket:
         self.raw(frame(0x1, orjson.dumps({"MessageType": kind, "Data": data})))
 
     def raw(self, content: bytes) -> None:
-        self._writer.write(content)
-        self._writer.flush()
+        with self._writing:
+            self._writer.write(content)
+            self._writer.flush()
 
     def hear(self) -> None:
         """Until the client closes."""
@@ -37,7 +41,10 @@ class FakeSocket:
             content = bytes(byte ^ mask[place % 4] for place, byte in enumerate(masked))
             match head[0] & 0x0F:
                 case 0x1:
-                    self.heard.put(orjson.loads(content))
+                    message = orjson.loads(content)
+                    self.heard.put(message)
+                    if message["MessageType"] == "KeepAlive" and not self.is_mute:
+                        self.say("KeepAlive", None)
                 case 0xA:
                     self.pongs.put(content)
                 case 0x8:

@@ -16,7 +16,7 @@ from app.db.imports import list_imports
 from app.errors import BadInput, ImportUndone, UnknownImport
 from app.ingest_types import Wanted
 from app.types import Server, unseen
-from tests.connect.histories.payloads import ADA, HARBOUR, ORCHARD, PILOT, STARTED, tautulli_episode, tautulli_film, trakt_watched
+from tests.connect.histories.payloads import ADA, AT, HARBOUR, ORCHARD, PILOT, STARTED, tautulli_episode, tautulli_film, trakt_watched
 from tests.db.household import DAY_ONE, House, day, play, user
 
 BO = "b0" * 16
@@ -218,6 +218,8 @@ def test_what_has_no_row_of_use_is_refused_and_is_no_import(engine: Engine, know
 def test_earlier_times_that_only_a_number_tells_of_do_not_count_twice(house: House, run: Run, write: Any) -> None:
     import json
 
+    # As a Jellyfin tells three viewings: the last with its time.
+    house.plays(play(ADA, HARBOUR, "last", started_at=AT, completed=True), source="jellyfin")
     for number in (1, 2):
         house.plays(play(ADA, HARBOUR, f"earlier {number}"), source="jellyfin")
     run(read_trakt(write("watched.json", json.dumps(trakt_watched()))), everybody=ADA, kind="trakt")

@@ -1,5 +1,6 @@
 """Whatever stands in a file: a row is read, or refused with its reason, and no play is of what it does not name."""
 
+import copy
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -71,7 +72,7 @@ def mutated(payload: Any, random: Random) -> bytes:
         if isinstance(container, dict) and random.random() < 0.2:
             del container[key]
         else:
-            container[key] = random.choice(STRANGE)
+            container[key] = copy.deepcopy(random.choice(STRANGE))
     written = json.dumps(changed).encode("utf-8", "surrogatepass")
     return written[: random.randrange(len(written))] if random.random() < 0.1 else written
 

@@ -1,8 +1,6 @@
-"""Recorded payloads of real programs. They are no part of the project: PALATE_SAMPLES_DIR names their folder, or they lie beside it."""
+"""Recorded payloads of real programs."""
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,24 +12,21 @@ from app.connect.histories.tautulli import read_tautulli
 from app.connect.histories.told import Told, Unread
 from app.connect.histories.trakt import read_trakt
 from app.errors import BadInput
+from tests.connect.samples import FOLDER, sample
 
-ROOT = Path(__file__).parents[3]
-SAMPLES = Path(os.environ.get("PALATE_SAMPLES_DIR", ROOT.parent / "shared" / "data" / "media-server-samples"))
 READERS: list[Callable[[HistoryFile], Any]] = [read_tautulli, read_jellystat, read_streamystats, read_trakt]
 
 
-def sample(name: str) -> HistoryFile:
-    if not (SAMPLES / name).is_file():
-        pytest.skip(f"{name} is not in {SAMPLES}. PALATE_SAMPLES_DIR names another folder.")
-    return HistoryFile(SAMPLES / name)
+def history(name: str) -> HistoryFile:
+    return HistoryFile(sample(name))
 
 
 @pytest.mark.parametrize("name", ["tautulli_get_history.json", "tautulli_tau_hist_movie.json"])
 def test_every_recorded_sitting_of_tautulli_is_read(name: str) -> None:
     import orjson
 
-    recorded = orjson.loads(sample(name).path.read_bytes())["response"]["data"]["data"]
-    rows = list(read_tautulli(sample(name)))
+    recorded = orjson.loads(sample(name).read_bytes())["response"]["data"]["data"]
+    rows = list(read_tautulli(history(name)))
     assert len(rows) == len(recorded) > 0
     for row, said in zip(rows, recorded, strict=True):
         assert isinstance(row, Told)
@@ -50,7 +45,7 @@ def test_every_recorded_sitting_of_tautulli_is_read(name: str) -> None:
 
 
 def test_every_recorded_episode_of_trakt_is_read() -> None:
-    rows = list(read_trakt(sample("trakt_watched.json")))
+    rows = list(read_trakt(history("trakt_watched.json")))
     assert len(rows) == 13
     for number, row in enumerate(rows, start=1):
         assert isinstance(row, Told)
@@ -61,12 +56,12 @@ def test_every_recorded_episode_of_trakt_is_read() -> None:
 @pytest.mark.parametrize("read", READERS)
 def test_answers_of_a_media_server_are_no_history(read: Callable[[HistoryFile], Any]) -> None:
     with pytest.raises(BadInput):
-        list(read(sample("jellyfin_emby_items_SYNTHETIC.json")))
+        list(read(history("jellyfin_emby_items_SYNTHETIC.json")))
 
 
 def test_every_recorded_payload_is_read_or_refused() -> None:
     sample("trakt_watched.json")
-    for path in sorted(SAMPLES.glob("*.json")):
+    for path in sorted(FOLDER.glob("*.json")):
         for read in READERS:
             try:
                 assert all(isinstance(row, Told | Unread) for row in read(HistoryFile(path)))

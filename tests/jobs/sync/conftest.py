@@ -17,13 +17,13 @@ from app.recommend.pipeline import recommend
 from app.secrets import encrypted
 from app.types import Filters, Server, unseen
 from jobs.sync_library import Synced, sync_library
-from tests.conftest import SECRET_KEY
 from tests.connect.conftest import jellyfin, major, make_emby, make_jellyfin, make_plex
 from tests.connect.fake_jellyfin.library import FakeLibrary, generated, guid
 from tests.connect.fake_jellyfin.server import KEY, FakeJellyfin, serving
 from tests.jobs.sync.hasty import hasty
 from tests.jobs.sync.publishing import Home
 from tests.jobs.sync.rows import rows
+from tests.planted import SECRET_KEY
 
 __all__ = ["hasty", "jellyfin", "major", "make_emby", "make_jellyfin", "make_plex"]
 
@@ -46,7 +46,7 @@ def connected(engine: Engine, make_server: Callable[..., Server]) -> Callable[[F
 def connected_to(engine: Engine, name: str, fake: FakeJellyfin) -> Server:
     with engine.begin() as connection:
         server, _ = put_server(connection, name, "Attic", fake.kind, {})
-        put_connection(connection, server.id, fake.kind, fake.url, encrypted(KEY, SECRET_KEY), "f" * 32)
+        put_connection(connection, server.id, fake.kind, fake.url, encrypted(KEY, SECRET_KEY), fake.id)
     return server
 
 

@@ -13,11 +13,11 @@ from jobs.playlist_plan import Wish
 from jobs.publish import Published, Removed, publish, remove
 from jobs.sync_library import sync_library
 from tests.api.personal import id_of
-from tests.conftest import SECRET_KEY
 from tests.connect.fake_jellyfin.library import FakeUser, guid
 from tests.connect.fake_jellyfin.playlists import FakePlaylist, Playlists
 from tests.connect.fake_jellyfin.server import FakeJellyfin
 from tests.jobs.sync.hasty import hasty
+from tests.planted import SECRET_KEY
 
 # Where the versions do not differ.
 of_12 = pytest.mark.parametrize("major", [12])

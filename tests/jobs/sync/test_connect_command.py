@@ -20,6 +20,8 @@ from tests.connect.fake_jellyfin.library import FakeLibrary, generated, guid
 from tests.connect.fake_jellyfin.server import KEY, FakeJellyfin
 from tests.connect.fake_plex import FakePlex
 from tests.connect.payloads import plex
+from tests.connect.test_allowed_addresses import FORBIDDEN
+from tests.planted import planted
 
 Palate = Callable[..., Result]
 MakeJellyfin = Callable[..., FakeJellyfin]
@@ -74,6 +76,52 @@ def test_a_jellyfin_is_connected_in_one_command_and_synced_by_another(
     assert {user["name"] for user in answer.json()["users"]} == {"User 0", "User 1"}
 
 
+def test_a_list_that_does_not_agree_with_its_count_is_said(
+    palate: Palate, make_jellyfin: MakeJellyfin, library: FakeLibrary, token: Path
+) -> None:
+    fake = make_jellyfin(library)
+    pages = fake.lists.page
+    fake.lists.page = lambda query: (page := pages(query)) | {"TotalRecordCount": page["TotalRecordCount"] + 1}  # type: ignore[method-assign]
+    done = palate("connect", "jellyfin", fake.url, "--server", "unsure", "--token-file", token)
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert "the list of the library Films is not as long" in done.output
+
+
+def test_a_server_that_fails_keeps_no_other_from_being_synced(
+    palate: Palate, make_jellyfin: MakeJellyfin, library: FakeLibrary, token: Path, engine: Engine
+) -> None:
+    fakes = [make_jellyfin(library) for _ in range(3)]
+    names = [f"{letter} of three" for letter in "abc"]
+    for fake, name in zip(fakes, names, strict=True):
+        assert palate("connect", "jellyfin", fake.url, "--server", name, "--token-file", token).exit_code == 0
+    # The commands of other tests connected servers that are gone.
+    with engine.begin() as connection:
+        connection.execute(
+            text("DELETE FROM connections WHERE server_id NOT IN (SELECT id FROM servers WHERE external_id = ANY (:names))"),
+            {"names": names},
+        )
+    fakes[0].always = fakes[1].always = "401"
+    fakes[2].asked.clear()
+    done = palate("sync")
+    assert (done.exit_code, type(done.exception)) == (1, PalateError)
+    assert all(f"{name}: http" in str(done.exception) for name in names[:2])
+    assert names[2] not in str(done.exception)
+    assert "c of three: 0 items new" in done.output
+    assert fakes[2].asked
+
+
+@pytest.mark.parametrize("host", FORBIDDEN)
+def test_the_command_asks_nobody_where_no_media_server_may_be(
+    palate: Palate, make_jellyfin: MakeJellyfin, library: FakeLibrary, token: Path, host: str
+) -> None:
+    fake = make_jellyfin(library)
+    done = palate("connect", "jellyfin", f"http://{host}:{fake.url.rpartition(':')[2]}", "--server", "cloud", "--token-file", token)
+    assert isinstance(done.exception, BadInput)
+    assert "leads to where no media server is" in str(done.exception)
+    assert fake.asked == []
+    assert isinstance(palate("sync", "--server", "cloud").exception, UnknownServer)
+
+
 def test_an_emby_and_a_plex_are_connected_alike(
     palate: Palate, make_emby: Callable[..., FakeEmby], make_plex: Callable[..., FakePlex], token: Path, client: TestClient
 ) -> None:
@@ -108,7 +156,7 @@ def test_what_stands_in_the_way_is_said_before_anything_is_stored(
 ) -> None:
     fake = make_jellyfin(library)
     wrong = tmp_path / "wrong"
-    wrong.write_text("planted-wrong-token")
+    wrong.write_text(planted("wrong-token"))
     refused = [
         (palate("connect", "jellyfin", fake.url, "--server", "nowhere", "--token-file", wrong), MediaServerRefused),
         (palate("connect", "jellyfin", "attic", "--server", "nowhere", "--token-file", token), BadInput),
@@ -125,12 +173,15 @@ def test_what_stands_in_the_way_is_said_before_anything_is_stored(
 def test_a_server_is_not_given_another_jellyfin(
     palate: Palate, make_jellyfin: MakeJellyfin, library: FakeLibrary, token: Path, engine: Engine
 ) -> None:
-    palate("connect", "jellyfin", make_jellyfin(library).url, "--server", "mine", "--token-file", token)
-    other = make_jellyfin(library)
-    other.id = "e" * 32
-    done = palate("connect", "jellyfin", other.url, "--server", "mine", "--token-file", token)
+    mine = make_jellyfin(library)
+    palate("connect", "jellyfin", mine.url, "--server", "mine", "--token-file", token)
+    done = palate("connect", "jellyfin", make_jellyfin(library).url, "--server", "mine", "--token-file", token)
     assert isinstance(done.exception, BadInput)
     moved = make_jellyfin(library)
+    moved.id = mine.id
+    twice = palate("connect", "jellyfin", moved.url, "--server", "not mine", "--token-file", token)
+    assert isinstance(twice.exception, BadInput)
+    assert "already, as mine" in str(twice.exception)
     assert palate("connect", "jellyfin", moved.url, "--server", "mine", "--token-file", token).exit_code == 0
 
 

@@ -14,11 +14,11 @@ from app.db.engine import working_engine
 from app.errors import MediaServerDown, MediaServerRefused, MediaServerUnclear
 from app.types import Server
 from jobs import listen as listening
-from tests.conftest import SECRET_KEY
 from tests.connect.fake_jellyfin.library import TICKS_PER_SECOND, generated, guid
 from tests.connect.fake_jellyfin.server import KEY, FakeJellyfin
 from tests.connect.fake_jellyfin.socket import FakeSocket, frame
 from tests.jobs.sync.rows import rows
+from tests.planted import SECRET_KEY
 
 FILM, OTHER = guid("Movie 0"), guid("Movie 1")
 
@@ -122,6 +122,34 @@ def test_a_socket_that_breaks_is_opened_again(fake: FakeJellyfin, ear: Server, e
     socket = fake.sockets.get(timeout=10)
     socket.say("Sessions", [])
     socket.say("Sessions", [session(ada, FILM, 0)])
+    until(lambda: [play.entry for play in rows(engine, ear, "plays")], [FILM])
+
+
+def test_a_socket_that_only_keeps_alive_stays_open_and_is_heard_when_it_says_something(
+    fake: FakeJellyfin, ear: Server, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "SILENT_SECONDS", 2.0)
+    socket = fake.sockets.get(timeout=10)
+    socket.say("ForceKeepAlive", 60)
+    # Of these there is one in each twentieth of a second.
+    for _ in range(60):
+        socket.heard.get(timeout=10)
+    assert (socket.is_closed.is_set(), fake.sockets.empty(), rows(engine, ear, "plays")) == (False, True, [])
+    socket.say("Sessions", [])
+    socket.say("Sessions", [session(next(iter(fake.library.users)), FILM, 0)])
+    until(lambda: [play.entry for play in rows(engine, ear, "plays")], [FILM])
+
+
+def test_a_socket_that_says_nothing_any_more_is_opened_anew(
+    fake: FakeJellyfin, ear: Server, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "SILENT_SECONDS", 0.5)
+    silent = fake.sockets.get(timeout=10)
+    silent.is_mute = True
+    assert silent.is_closed.wait(10)
+    socket = fake.sockets.get(timeout=10)
+    socket.say("Sessions", [])
+    socket.say("Sessions", [session(next(iter(fake.library.users)), FILM, 0)])
     until(lambda: [play.entry for play in rows(engine, ear, "plays")], [FILM])
 
 

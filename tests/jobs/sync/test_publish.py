@@ -11,10 +11,10 @@ from app.settings import Settings
 from app.types import Server, unseen
 from jobs.publish import Removed, remove
 from jobs.steps import STEPS, Task
-from tests.conftest import SECRET_KEY
 from tests.connect.fake_jellyfin.library import guid
 from tests.connect.fake_jellyfin.playlists import FakePlaylist
 from tests.jobs.sync.publishing import Home, of_12
+from tests.planted import SECRET_KEY
 
 
 def test_each_user_gets_what_they_are_recommended_in_that_order_and_nobody_else_sees_it(home: Home) -> None:
@@ -143,11 +143,11 @@ def test_where_it_cannot_be_published_it_is_said_and_nothing_is_written(own_home
             own_home.publish(name=name)
     with pytest.raises(NotConnected):
         remove(engine, Server(server.id, server.external_id, "Emby", "emby", {}), SECRET_KEY, None, unseen)
-    own_home.fake.id = "e" * 32
+    known, own_home.fake.id = own_home.fake.id, "e" * 32
     with pytest.raises(MediaServerRefused, match="Another Jellyfin"):
         own_home.publish()
     assert own_home.n_writes() == 0
-    own_home.fake.id = "f" * 32
+    own_home.fake.id = known
     # One user who is gone keeps nobody waiting.
     del own_home.fake.library.users[own_home.users[1].id]
     done = own_home.publish()

@@ -31,7 +31,7 @@ def test_killed_at_any_request_and_started_again_each_has_one_playlist(home: Hom
         assert made.item_ids == home.wanted(home.users[0])
         assert home.remove().n_deleted == 1
         before += 1
-    assert n_requests == 5
+    assert n_requests == 6
     assert home.fake.playlists.of(home.mine) == [own]
     assert own.item_ids == []
 
@@ -39,7 +39,7 @@ def test_killed_at_any_request_and_started_again_each_has_one_playlist(home: Hom
 @pytest.mark.parametrize(("major", "fault"), [(10, "dies"), (12, "truncated")])
 def test_killed_at_any_request_of_a_change_it_ends_in_what_is_recommended(home: Home, fault: str) -> None:
     own = guid(f"{guid('Series 0')} 2")
-    for number in range(6):
+    for number in range(7):
         home.publish(only=home.mine, n_items=2 + number % 2)
         if number == 0:
             home.fake.playlists.add(home.list_of(home.users[0]), [own])
@@ -58,7 +58,7 @@ def test_killed_at_any_request_of_a_change_it_ends_in_what_is_recommended(home: 
 
 @of_12
 def test_killed_before_its_id_was_written_it_is_taken_back_too(home: Home) -> None:
-    made_at = len(home.fake.asked) + 3
+    made_at = len(home.fake.asked) + 4
     home.fake.faults = {made_at: "truncated"}
     with pytest.raises(PalateError):
         home.publish(only=home.mine)

@@ -9,7 +9,7 @@ import pytest
 from app.db import Engine
 from app.errors import MediaServerRefused
 from app.types import Server
-from tests.connect.fake_emby import FakeEmby, numbered
+from tests.connect.fake_emby import FakeEmby, folder_in_policy, numbered
 from tests.connect.fake_jellyfin.library import EPOCH, FakeLibrary, generated
 from tests.connect.fake_jellyfin.server import KEY, FakeJellyfin
 from tests.jobs.sync.conftest import Sync
@@ -81,6 +81,15 @@ def test_broken_off_anywhere_it_ends_in_the_same_rows(make_emby: MakeEmby, conne
     assert everything(engine, server) == everything(engine, wanted)
 
 
+def test_films_of_a_collection_are_there_like_any_other(emby: FakeEmby, connected: Connected, sync: Sync, engine: Engine) -> None:
+    server = connected(emby)
+    sync(server)
+    [films] = emby.library.collections.values()
+    assert sync(server, datetime.now(UTC) + timedelta(days=2)).n_deleted == 0
+    assert films <= {row.external_id for row in rows(engine, server, "entries", is_gone=False)}
+    assert {asked.query.get("GroupItemsIntoCollections") for asked in emby.asked if "ParentId" in asked.query} == {"false"}
+
+
 def test_what_is_gone_goes_and_who_is_gone_is_disabled(emby: FakeEmby, connected: Connected, sync: Sync, engine: Engine) -> None:
     server = connected(emby)
     sync(server)
@@ -117,6 +126,22 @@ def test_what_a_policy_says_is_asked_and_not_read(emby: FakeEmby, connected: Con
     [row] = rows(engine, server, "users", external_id=user)
     titles = {one.id for one in emby.library.items.values() if one.type in ("Movie", "Series")}
     assert (row.is_limited, row.has_all_libraries, set(row.sees)) == (True, True, titles - {film})
+
+
+def test_a_new_title_of_a_library_that_is_kept_from_somebody_is_not_theirs(
+    emby: FakeEmby, connected: Connected, sync: Sync, engine: Engine
+) -> None:
+    film, series = (next(one for one in emby.library.items.values() if one.type == kind) for kind in ("Movie", "Series"))
+    user = list(emby.library.users)[1]
+    emby.library.users[user].policy = {"EnableAllFolders": False, "EnabledFolders": [folder_in_policy(series.library_id)]}
+    server = connected(emby)
+    sync(server)
+    [before] = rows(engine, server, "users", external_id=user)
+    for number, title in enumerate((film, series)):
+        emby.library.add(replace(title, id=str(99001 + number), provider_ids={"Tmdb": str(77 + number)}, saved_at=emby.now()))
+    sync(server)
+    [after] = rows(engine, server, "users", external_id=user)
+    assert set(after.sees) - set(before.sees) == {"99002"}
 
 
 def test_a_jellyfin_is_not_read_as_an_emby(emby: FakeEmby, connected: Connected, sync: Sync) -> None:

@@ -41,7 +41,19 @@ def test_what_was_watched_before_has_its_times_and_lengths(attic: Attic) -> None
     [seen] = attic.rows("engagement")
     assert (seen.n_plays, seen.first_at) == (4, EVENING + timedelta(seconds=3))
     assert seen.last_at == EVENING + timedelta(days=2, seconds=5003)
-    assert [play.source for play in attic.rows("plays") if play.started_at is None] == ["jellyfin"]
+    assert {play.source for play in attic.rows("plays") if play.started_at is None} == {"jellyfin"}
+
+
+def test_a_history_that_comes_after_the_first_sync_counts_nothing_twice(attic: Attic) -> None:
+    attic.fake.plugins = []
+    for day in range(3):
+        watch(attic, EVENING + timedelta(days=day), 5000)
+    attic.sync()
+    assert attic.watchings() == [(3, True)]
+    attic.fake.plugins = [plugin("Playback Reporting")]
+    attic.sync()
+    assert len([play for play in attic.rows("plays") if play.source == "playback reporting"]) == 3
+    assert attic.watchings() == [(3, True)]
 
 
 def test_it_is_read_from_the_row_that_was_read_last(attic: Attic, monkeypatch: pytest.MonkeyPatch) -> None:

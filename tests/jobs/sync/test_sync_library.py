@@ -2,13 +2,14 @@
 
 import random
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from app.db import Engine
-from app.db.connections import find_connection
+from app.db.connections import find_connection, put_connection
+from app.db.engine import working_engine
 from app.db.locks import only_one
 from app.errors import (
     AlreadyRunning,
@@ -19,13 +20,14 @@ from app.errors import (
     PalateError,
     SecretKeyChanged,
 )
+from app.secrets import encrypted
 from app.types import Server, unseen
 from jobs.sync_library import sync_library
-from tests.conftest import SECRET_KEY
 from tests.connect.fake_jellyfin.library import EPOCH, FakeLibrary, generated
 from tests.connect.fake_jellyfin.server import KEY, FakeJellyfin
 from tests.jobs.sync.conftest import Sync, hasty
 from tests.jobs.sync.rows import everything, rows
+from tests.planted import SECRET_KEY
 
 Connected = Callable[[FakeJellyfin], Server]
 MakeJellyfin = Callable[..., FakeJellyfin]
@@ -89,6 +91,20 @@ def test_what_was_saved_since_is_read_and_nothing_else(jellyfin: FakeJellyfin, c
     titles = [asked.query for asked in jellyfin.asked[n_before:] if "parentId" in asked.query]
     assert titles
     assert all("minDateLastSaved" in query for query in titles)
+
+
+def test_what_was_saved_since_is_read_whatever_the_zone_of_the_database(
+    small: FakeLibrary, make_jellyfin: MakeJellyfin, connected: Connected, sync: Sync, database_url: str
+) -> None:
+    server, film = connected(fake := make_jellyfin(small)), next(iter(small.items))
+    east = working_engine(f"{database_url}{'&' if '?' in database_url else '?'}options=-c%20timezone%3DPacific/Auckland")
+    try:
+        for n_saved in (len(small.items), 1):
+            done = sync_library(east, server, SECRET_KEY, datetime.now(UTC), unseen, connect=hasty)
+            assert done.items.n_received == n_saved
+            small.change(film, fake.now(), overview="Told anew.")
+    finally:
+        east.dispose()
 
 
 def test_what_is_saved_while_a_sync_runs_is_read_by_the_next(
@@ -163,7 +179,7 @@ def test_twice_the_same_item_in_a_list_is_one(
 
 FAULTS: list[tuple[Any, type[PalateError], str]] = [
     ("401", MediaServerRefused, "API key"),
-    ("403", MediaServerRefused, "administrator"),
+    ("403", MediaServerRefused, "API key"),
     ("elsewhere", MediaServerRefused, "sends elsewhere"),
     ("500", MediaServerDown, "500"),
     ("no json", MediaServerUnclear, "no JSON"),
@@ -195,6 +211,20 @@ def test_another_server_at_the_same_address_is_not_read(
     with pytest.raises(MediaServerRefused, match="Another Jellyfin"):
         sync(server, depth="everything")
     assert everything(engine, server) == before
+
+
+def test_a_token_of_an_administrator_who_does_not_see_everything_takes_nothing_to_be_gone(
+    small: FakeLibrary, make_jellyfin: MakeJellyfin, connected: Connected, sync: Sync, engine: Engine
+) -> None:
+    server, administrator = connected(fake := make_jellyfin(small)), next(iter(small.users))
+    sync(server)
+    with engine.begin() as connection:
+        put_connection(connection, server.id, "jellyfin", fake.url, encrypted("planted-token", SECRET_KEY), fake.id)
+    fake.user_tokens["planted-token"] = administrator
+    small.users[administrator].hidden = {next(iter(small.items))}
+    with pytest.raises(MediaServerRefused, match="user's token"):
+        sync(server, datetime.now(UTC) + timedelta(days=2))
+    assert rows(engine, server, "entries", is_gone=True) == []
 
 
 def test_how_far_it_came_is_the_servers_time_and_written_last(

@@ -61,6 +61,14 @@ def test_a_film_that_is_gone_is_found_by_the_nightly_comparison_and_its_history_
     assert len(rows(home.engine, home.server, "engagement", identity="movie:tmdb:1000")) == 1
 
 
+def test_films_of_a_collection_are_no_loss(home: Home) -> None:
+    assert home.next_day().n_deleted == 0
+    home.library.collections[guid("another collection")] = set(home.films[5:15])
+    home.library.version += 1
+    assert home.next_day().n_deleted == 0
+    assert len(rows(home.engine, home.server, "entries", is_gone=False)) == 25
+
+
 def test_a_film_that_comes_back_is_there_again(home: Home) -> None:
     film = home.library.remove(home.films[3])
     home.next_day()
@@ -103,8 +111,23 @@ def test_a_list_that_is_shorter_than_its_count_deletes_nothing(home: Home) -> No
         return page | {"Items": page["Items"][1:]} if is_list else page
 
     home.fake.lists.page = lossy  # type: ignore[method-assign]
-    assert home.next_day().n_deleted == 0
+    done = home.next_day()
+    assert (done.n_deleted, done.unsure) == (0, ["Films"])
     assert home.gone() == set()
+    home.fake.lists.page = pages  # type: ignore[method-assign]
+    done = home.next_day()
+    assert (done.n_deleted, list(done.unsure)) == (1, [])
+
+
+def test_a_list_that_holds_something_twice_every_night_is_said_to(home: Home) -> None:
+    pages = home.fake.lists.page
+
+    def doubled(query: Any) -> dict[str, Any]:
+        page = pages(query)
+        return page | {"Items": [*page["Items"], *page["Items"][:1]], "TotalRecordCount": page["TotalRecordCount"] + bool(page["Items"])}
+
+    home.fake.lists.page = doubled  # type: ignore[method-assign]
+    assert home.next_day().unsure == ["Films"]
 
 
 def test_an_item_that_moves_the_pages_while_ids_are_read_is_no_loss(home: Home) -> None:

@@ -1,12 +1,15 @@
-"""Users, what each may see, and what they did: told, changed, taken back."""
+"""Users, and what they did: told, changed, taken back."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from fastapi.testclient import TestClient
 
+from app.db.asker import find_asker
 from app.db.erase import erase_user
+from app.errors import MediaServerDown
 from tests.connect.fake_jellyfin.library import EPOCH, FakeUser, guid
 from tests.jobs.sync.conftest import EPISODE, EVENING, FILM, SERIES, House
 from tests.jobs.sync.rows import everything, rows
@@ -21,6 +24,18 @@ def test_a_film_that_was_played_is_one_play_when_it_was_begun(house: House) -> N
     )  # fmt: skip
     seen = house.engagement("movie:tmdb:1000")
     assert (seen.n_plays, seen.is_finished, seen.completion) == (1, True, 1.0)
+
+
+def test_who_opted_out_here_stays_so(house: House, client: TestClient) -> None:
+    house.sync()
+    ben = {"user_id": house.ben, "name": "Ben"}
+    for said, stands in (({"opted_out": True}, True), ({}, True), ({"opted_out": False}, False)):
+        assert client.post("/ingest/users", json={"server_id": house.server.external_id, "users": [ben | said]}).json()["rejected"] == []
+        house.sync()
+        with house.engine.begin() as connection:
+            asker = find_asker(connection, house.server.id, house.ben, None)
+        assert asker is not None
+        assert asker.viewer.is_opted_out is stands
 
 
 def test_earlier_plays_count_without_a_time(house: House) -> None:
@@ -117,6 +132,27 @@ def test_favourites_likes_and_ratings_are_signals_and_go_when_they_disappear(hou
     assert everything(house.engine, house.server) == before
 
 
+def test_a_dislike_is_read_by_night_stays_and_goes_when_it_disappears(house: House) -> None:
+    house.sync()
+    house.say(FILM, rating=1.0)
+    house.next_day()
+    for _ in range(2):
+        assert house.engagement("movie:tmdb:1000").is_liked is False
+        house.sync()
+    house.say(FILM, rating=None)
+    house.sync()
+    assert house.engagement("movie:tmdb:1000") is None
+
+
+def test_what_nobody_said_anything_about_is_no_news(house: House) -> None:
+    house.sync()
+    n_before = len(house.fake.asked)
+    house.sync()
+    lists = [asked.query for asked in house.fake.asked[n_before:] if "userId" in asked.query]
+    assert lists
+    assert all(query["startIndex"] == "0" and query["filters"] != "Dislikes" for query in lists)
+
+
 def test_what_a_list_lost_between_two_pages_is_not_taken_back(house: House) -> None:
     for number in range(12):
         house.library.watch(house.ada, guid(f"Movie {number}"), EVENING - timedelta(days=number))
@@ -134,74 +170,15 @@ def test_what_a_list_lost_between_two_pages_is_not_taken_back(house: House) -> N
     assert rows(house.engine, house.server, "engagement") == before
 
 
-def test_a_user_sees_what_the_media_server_shows_them(house: House) -> None:
-    house.library.users[house.ben].hidden = {FILM, SERIES}
-    house.library.users[house.ben].policy = {"MaxParentalRating": 13}
-    house.sync()
-    titles = {one.id for one in house.library.items.values() if one.type in ("Movie", "Series")}
-    assert (house.shown(house.ada), house.shown(house.ben)) == (titles, titles - {FILM, SERIES})
-
-
-def test_something_is_hidden_though_no_policy_says_so(house: House) -> None:
-    house.library.users[house.ben].hidden = {FILM}
-    house.sync()
-    assert FILM not in house.shown(house.ben)
-
-
-def test_a_new_title_is_shown_to_the_limited_once_the_server_was_asked(house: House) -> None:
-    house.library.users[house.ben].policy = {"MaxParentalRating": 13}
-    house.sync()
-    new, for_adults = guid("new"), guid("for adults")
-    for key in (new, for_adults):
-        house.library.change(FILM, house.fake.now())
-        house.library.add(
-            house.library.items[FILM].__class__(key, "Movie", key, guid("films"), {"Tmdb": key[:6]}, saved_at=house.fake.now())
-        )
-    house.library.users[house.ben].hidden = {for_adults}
-    house.sync()
-    assert {new, for_adults} <= house.shown(house.ada)
-    assert house.shown(house.ben) & {new, for_adults} == {new}
-    house.library.users[house.ben].hidden = {new}
-    house.library.change(new, house.fake.now())
-    house.sync()
-    assert new not in house.shown(house.ben)
-
-
-def test_a_policy_that_changes_is_asked_about_at_once(house: House) -> None:
-    house.sync()
-    house.library.users[house.ben].policy, house.library.users[house.ben].hidden = {"BlockedTags": ["gore"]}, {FILM}
-    house.sync()
-    assert FILM not in house.shown(house.ben)
-    house.library.users[house.ben].policy, house.library.users[house.ben].hidden = {}, set()
-    house.sync()
-    assert FILM in house.shown(house.ben)
-    assert {row.is_limited for row in rows(house.engine, house.server, "users")} == {False}
-
-
-def test_users_who_see_the_same_share_one_set(house: House) -> None:
-    for user in house.library.users.values():
-        user.policy, user.hidden = {"MaxParentalRating": 13}, {FILM}
-    house.sync()
-    with house.engine.begin() as connection:
-        from sqlalchemy import text
-
-        n_sets = connection.execute(text("SELECT count(*) FROM grants WHERE server_id = :id"), {"id": house.server.id}).scalar_one()
-    assert n_sets == 1
-
-
-def test_nobody_is_answered_before_it_is_known_what_they_see(house: House) -> None:
-    house.library.users[house.ben].policy, house.library.users[house.ben].hidden = {"MaxParentalRating": 13}, {FILM}
-    house.library.watch(house.ben, guid("Movie 3"), EVENING)
-    n_whole = len(house.fake.asked)
-    house.fake.dies_at = n_whole + 16
-    with pytest.raises(Exception, match="does not answer"):
+def test_a_first_reading_that_was_broken_off_and_is_begun_again_later_counts_each_play_once(house: House) -> None:
+    house.say(FILM, is_played=True, n_plays=3, played_at=EVENING)
+    house.fake.fails_for = {house.ben}
+    with pytest.raises(MediaServerDown):
         house.sync()
-    named = {row.external_id for row in rows(house.engine, house.server, "users") if row.name is not None}
-    for user in named & {house.ben}:
-        assert FILM not in house.shown(user)
-    house.fake.dies_at = None
-    house.sync()
-    assert FILM not in house.shown(house.ben)
+    house.library.watch(house.ada, FILM, EVENING + timedelta(days=1))
+    house.fake.fails_for = set()
+    house.next_day()
+    assert house.engagement("movie:tmdb:1000").n_plays == 4
 
 
 def test_who_is_new_is_read_from_the_beginning(house: House) -> None:
@@ -221,10 +198,3 @@ def test_who_was_erased_is_not_asked_about_and_stays_erased(house: House) -> Non
     done = house.next_day()
     assert (done.plays.n_rejected, house.engagement("movie:tmdb:1000")) == (0, None)
     assert house.ada not in {asked.query.get("userId") for asked in house.fake.asked[n_before:]}
-
-
-def test_who_is_disabled_is_told_so_and_not_read(house: House) -> None:
-    house.library.users[house.ben].policy = {"IsDisabled": True}
-    house.sync()
-    assert [row.is_disabled for row in rows(house.engine, house.server, "users", external_id=house.ben)] == [True]
-    assert house.ben not in {asked.query.get("userId") for asked in house.fake.asked}

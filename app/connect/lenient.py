@@ -1,4 +1,4 @@
-"""Single values of a Jellyfin's answers: what can't be is unknown, and nothing of it is an error."""
+"""Single values of a media server's answers: what can't be is unknown, and nothing of it is an error. `histories/strict.py` refuses."""
 
 from datetime import datetime
 from typing import Any

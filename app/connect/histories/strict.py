@@ -1,4 +1,7 @@
-"""Single values of a foreign row. What is empty or null is unknown; what can't be makes the row unreadable, with the reason."""
+"""Single values of a foreign row. What is empty or null is unknown; what can't be makes the row unreadable, with the reason.
+
+`connect/lenient.py` passes over what can't be.
+"""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo

@@ -18,9 +18,9 @@ from sqlalchemy import text
 
 from app.db import Connection
 from tests.db.household import Body
+from tests.planted import ADMIN_KEY
 
 ROOT = Path(__file__).parents[2]
-ADMIN_KEY = "planted-admin-key-5f1c9a"
 
 
 def free_port() -> int:
@@ -40,15 +40,15 @@ class Service:
 
 
 @contextlib.contextmanager
-def running(url: str, folder: Path, **settings: str) -> Iterator[Service]:
-    """`palate serve`, once it is ready; killed at the end if it still runs."""
+def running(url: str | None, folder: Path, command: str = "serve", **settings: str) -> Iterator[Service]:
+    """`palate serve` or `palate up`, once it is ready; killed at the end if it still runs. Without `url`, with a database of its own."""
     port = free_port()
     environment = os.environ | {
-        "PALATE_DATABASE_URL": url, "PALATE_DATA_DIR": str(folder), "PALATE_PORT": str(port), "PALATE_ADMIN_KEY": ADMIN_KEY,
-        "PALATE_LOG_LEVEL": "warning", **settings,
+        "PALATE_DATA_DIR": str(folder), "PALATE_PORT": str(port), "PALATE_ADMIN_KEY": ADMIN_KEY,
+        "PALATE_LOG_LEVEL": "warning", **({} if url is None else {"PALATE_DATABASE_URL": url}), **settings,
     }  # fmt: skip
     process = subprocess.Popen(
-        [sys.executable, "-m", "app.cli", "serve"], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, start_new_session=True
+        [sys.executable, "-m", "app.cli", command], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, start_new_session=True
     )
     service = Service(process, f"http://127.0.0.1:{port}")
     try:
@@ -84,17 +84,22 @@ class Told:
             self.acknowledged |= {one["play_id"] for one in plays}
 
 
-def send_plays(client: httpx.Client, server: str, plays: Sequence[Body], told: Told, at_once: int, stopping: threading.Event) -> None:
-    """Until all are sent, the service is gone, or it is time to stop. What was refused is not sent again."""
+def send_plays(
+    client: httpx.Client, server: str, plays: Sequence[Body], told: Told, at_once: int, stopping: threading.Event, insists: bool = False
+) -> None:
+    """Until all are sent, the service is gone, or it is time to stop. Who insists sends again what was refused, until it is taken."""
     for start in range(0, len(plays), at_once):
-        if stopping.is_set():
-            return
-        batch, began = plays[start : start + at_once], time.monotonic()
-        try:
-            answer = client.post("/ingest/plays", json={"server_id": server, "plays": batch})
-        except httpx.TransportError:
-            return
-        told.note(answer, time.monotonic() - began, batch)
+        batch, refused = plays[start : start + at_once], True
+        while refused and not stopping.is_set():
+            began = time.monotonic()
+            try:
+                answer = client.post("/ingest/plays", json={"server_id": server, "plays": batch})
+            except httpx.TransportError:
+                return
+            told.note(answer, time.monotonic() - began, batch)
+            refused = insists and answer.status_code != 200
+            if refused:
+                time.sleep(0.02)
 
 
 def stored_plays(connection: Connection, server_id: int) -> list[str]:

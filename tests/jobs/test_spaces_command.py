@@ -2,7 +2,6 @@
 
 import functools
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -40,12 +39,10 @@ def test_spaces_are_listed_with_what_is_missing_in_them(palate: Palate, two: Two
     assert {one["server_id"] for one in found} == {two.server.external_id}
 
 
-def test_a_switch_takes_less_than_a_second_and_stays_until_the_setting_is_to_be_followed(palate: Palate, two: TwoModels) -> None:
+def test_a_switch_embeds_nothing_and_stays_until_the_setting_is_to_be_followed(palate: Palate, two: TwoModels) -> None:
     blue, green = two.change()
     two.send(items=[film("late", "Came Late", "a star")])
-    started = time.monotonic()
     done = palate("switch", blue.id, "--server", two.server.external_id)
-    assert time.monotonic() - started < 1
     assert done.exit_code == 0, done.output
     assert f"space {blue.id} ({two.blue}) is live; 1 titles have no vector in it yet" in done.output.replace("\n", " ")
     assert two.ask("ada").space_ids == (blue.id,)

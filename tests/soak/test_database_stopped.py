@@ -22,7 +22,8 @@ from tests.api.served import served
 from tests.db.household import Body, House
 from tests.soak.service import Told, films_and_plays, n_wrong_engagement, send_plays, stored_plays
 
-RECOVERS_WITHIN_SECONDS = 5.0
+# On a machine that does nothing else; one that runs the whole suite beside it may stall.
+RECOVERS_WITHIN_SECONDS, PATIENCE_SECONDS = 5.0, 60.0
 # The longest that a request may wait for a connection, with something to spare.
 ANSWERS_WITHIN_SECONDS = 15.0
 
@@ -55,8 +56,12 @@ def restarted(database: Embedded, folder: Path, random: Random) -> Embedded:
     return start_or_attach(folder)
 
 
-@pytest.mark.parametrize("n_rounds", [1, pytest.param(20, marks=pytest.mark.soak)])
-def test_requests_are_answered_while_the_database_comes_and_goes(settings: Settings, admin_key: str, tmp_path: Path, n_rounds: int) -> None:
+@pytest.mark.parametrize(
+    ("n_rounds", "recovers_within"), [(1, PATIENCE_SECONDS), pytest.param(20, RECOVERS_WITHIN_SECONDS, marks=pytest.mark.soak)]
+)
+def test_requests_are_answered_while_the_database_comes_and_goes(
+    settings: Settings, admin_key: str, tmp_path: Path, n_rounds: int, recovers_within: float
+) -> None:
     random = Random(n_rounds)
     items, users, plays = films_and_plays(200 * n_rounds)
     database = start_or_attach(tmp_path)
@@ -79,7 +84,7 @@ def test_requests_are_answered_while_the_database_comes_and_goes(settings: Setti
                 database = restarted(database, tmp_path, random)
                 up_at = time.monotonic()
                 while asked.last_good_at < up_at or (told.last_good_at < up_at and sender.is_alive()):
-                    assert time.monotonic() - up_at < RECOVERS_WITHIN_SECONDS
+                    assert time.monotonic() - up_at < recovers_within
                     time.sleep(0.01)
             stopping.set()
             for one in load:

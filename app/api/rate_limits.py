@@ -38,10 +38,11 @@ class RateLimits:
         if scope["type"] != "http" or path_of(scope) in QUIET_ROUTES:
             await self.app(scope, receive, send)
             return
-        digest, address = _sent_key(scope), _network_of(scope)
+        digest = _sent_key(scope)
         if digest == self.exempt:
             await self.app(scope, receive, send)
             return
+        address = _network_of(scope)
         refused_for = self._refuse(digest, address)
         if refused_for is not None:
             detail = f"Too many requests. Ask again in {refused_for} s; PALATE_RATE_LIMIT says how many are answered."

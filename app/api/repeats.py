@@ -112,7 +112,7 @@ class RepeatRoute(APIRoute):
 def _repeat(request: Request, held: Held) -> Response | None:
     """None where something has changed."""
     reader, now = reader_of(request, held.server_id), datetime.now(UTC)
-    with request.app.state.reads.begin(held.server_id, held.user_id) as connection:
+    with request.app.state.reads.look(held.server_id, held.user_id) as connection:
         _, alone, others = _look(connection, request, reader, held.server_id, held.user_id, held, now)
     return _repeated(request, held, alone, others)
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import psycopg
 from psycopg import Copy
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+
+from app.db.driver import driver_of
 
 HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 TRAILER = b"\xff\xff"
@@ -57,18 +57,8 @@ def write_array(connection: Connection, table: str, columns: Mapping[str, Any], 
 
 @contextlib.contextmanager
 def copying(connection: Connection, sql: str, parameters: Mapping[str, Any]) -> Iterator[Copy]:
-    """A COPY is the driver's own. Its errors become SQLAlchemy's, which are what tells everybody else whether to try again."""
-    driver: Any = connection.connection.driver_connection
-    try:
-        with driver.cursor() as cursor, cursor.copy(sql, parameters or None) as copy:
-            yield copy
-    except psycopg.Error as error:
-        is_lost: bool = driver.closed
-        if is_lost:
-            connection.invalidate(error)
-        raise DBAPIError.instance(
-            "COPY", None, error, psycopg.Error, hide_parameters=True, connection_invalidated=is_lost, dialect=connection.dialect
-        ) from error
+    with driver_of(connection, "COPY") as driver, driver.cursor() as cursor, cursor.copy(sql, parameters or None) as copy:
+        yield copy
 
 
 def _wire_type(fields: Fields) -> np.dtype[Any]:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from app.db.driver import ask_at_once
 from app.db.servers import access_of
 from app.db.statements import statement
 from app.types import Key, Server, Space
@@ -27,9 +28,13 @@ class Versions:
 def find_versions(
     connection: Connection, digest: bytes, server: str, user: str | None, now: datetime, *, with_others: bool
 ) -> tuple[Key | None, Server | None, Versions]:
-    """As `servers.find_access`, and in the same query the versions of what an answer depends on. To be read before the answer is made."""
+    """As `servers.find_access`, and in the same query the versions of what an answer depends on. To be read before the answer is made.
+
+    On a connection that is in no transaction it is asked at once.
+    """
     values = {"digest": digest, "server": server, "user": user, "now": now, "with_others": with_others}
-    row = connection.execute(statement("versions", "find_versions"), values).one()
+    asked = statement("versions", "find_versions")
+    row = connection.execute(asked, values).one() if connection.in_transaction() else ask_at_once(connection, asked, values)
     own = f"{row.server_version}/{row.user_version}/{row.ranker_id}/{row.space_versions}"
     return *access_of(row), Versions(own, None if not with_others else str(row.others_version))
 

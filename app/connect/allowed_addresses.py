@@ -6,6 +6,7 @@ connected to: whoever answers for the name cannot say another thing in between.
 """
 
 import contextlib
+import functools
 import ipaddress
 import socket
 import ssl
@@ -17,17 +18,20 @@ import httpx
 from app.errors import BadInput
 
 
-def to_media_servers(tls: ssl.SSLContext | None = None) -> httpx.HTTPTransport:
+class ToMediaServers(httpx.HTTPTransport):
     """For an httpx.Client that asks one. A request to where none may be raises BadInput before anything is sent."""
-    # What the environment says of proxies is not asked: a token goes to the server and to nobody between.
-    return _ToMediaServers(tls or httpx.create_ssl_context(trust_env=False))
 
-
-class _ToMediaServers(httpx.HTTPTransport):
-    def __init__(self, tls: ssl.SSLContext) -> None:
-        super().__init__(verify=tls, trust_env=False)
+    def __init__(self) -> None:
+        # What the environment says of proxies is not asked: a token goes to the server and to nobody between.
+        super().__init__(verify=_tls(), trust_env=False)
         # httpx hands no network on to its pool.
-        self._pool = httpcore.ConnectionPool(ssl_context=tls, max_connections=1, network_backend=_Network())
+        self._pool = httpcore.ConnectionPool(ssl_context=_tls(), max_connections=1, network_backend=_Network())
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """Made once: to read the certificates takes longer than most requests."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 class _Network(httpcore.SyncBackend):

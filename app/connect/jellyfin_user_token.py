@@ -3,10 +3,8 @@
 Tokens are kept as digests. However many ask with one token at once, it is asked about once.
 """
 
-import functools
 import hashlib
 import re
-import ssl
 import threading
 import time
 from collections import OrderedDict
@@ -18,7 +16,7 @@ from urllib.parse import unquote
 import httpx
 import orjson
 
-from app.connect.allowed_addresses import to_media_servers
+from app.connect.allowed_addresses import ToMediaServers
 from app.connect.lenient import guid, mapping, word
 from app.errors import MediaServerDown, MediaServerUnclear, PalateError
 
@@ -72,7 +70,7 @@ def ask_jellyfin(url: str, token: str) -> TokenUser | None:
         with (
             # One a question: a client keeps the cookies of a proxy, and these may be somebody's.
             httpx.Client(
-                headers=headers, timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False, transport=to_media_servers(_tls())
+                headers=headers, timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False, transport=ToMediaServers()
             ) as http,
             http.stream("GET", f"{url}/Users/Me") as answer,
         ):
@@ -87,11 +85,6 @@ def ask_jellyfin(url: str, token: str) -> TokenUser | None:
     except httpx.HTTPError:
         raise MediaServerDown from None
     return _user_of(body)
-
-
-@functools.cache
-def _tls() -> ssl.SSLContext:
-    return httpx.create_ssl_context(trust_env=False)
 
 
 def _user_of(body: bytes) -> TokenUser | None:

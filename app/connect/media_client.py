@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import orjson
 
-from app.connect.allowed_addresses import to_media_servers
+from app.connect.allowed_addresses import ToMediaServers
 from app.errors import BadInput, MediaServerDown, MediaServerLacks, MediaServerRefused, MediaServerSlow, MediaServerUnclear
 
 Parameters = Mapping[str, str | int | bool | Sequence[str]]
@@ -42,7 +42,7 @@ class MediaClient(ABC):
         self._pauses = pauses
         self._http = httpx.Client(
             headers=self.headers(self._checked_token(token)), timeout=timeout, follow_redirects=False, trust_env=False,
-            transport=to_media_servers(),
+            transport=ToMediaServers(),
         )  # fmt: skip
         self.answered_at: datetime | None = None
 

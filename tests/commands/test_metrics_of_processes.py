@@ -4,7 +4,6 @@ import os
 import signal
 from pathlib import Path
 
-import httpx
 import pytest
 
 from app.commands.service import counting_folder
@@ -17,7 +16,7 @@ N_ASKED = 60
 
 def counted(service: Service, series: str) -> float:
     """Each time on a connection of its own, which either process may take."""
-    lines = httpx.get(f"{service.address}/metrics", timeout=60).text.splitlines()
+    lines = service.get("/metrics").text.splitlines()
     return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(series)), 0.0)
 
 
@@ -27,7 +26,7 @@ def asked(service: Service) -> float:
 
 def ask(service: Service) -> None:
     for _ in range(N_ASKED):
-        assert httpx.get(f"{service.address}/api/version", timeout=60).status_code == 200
+        assert service.get("/api/version").status_code == 200
 
 
 def takers(service: Service) -> list[int]:

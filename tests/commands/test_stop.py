@@ -37,7 +37,7 @@ def test_a_slow_request_is_answered_after_sigterm(
             assert service.process.poll() is None
             # Several processes share an address that stays open until the last has ended: it is taken up by nobody.
             with pytest.raises(httpx.TransportError):
-                httpx.get(f"{service.address}/health/live", timeout=1)
+                service.get("/health/live", 1)
         sending.join(10)
         assert [answer.status_code for answer in answers] == [200]
         # uvicorn ends as the signal would have ended it.

@@ -5,8 +5,6 @@ import signal
 import time
 from pathlib import Path
 
-import httpx
-
 from tests.jobs.working import until
 from tests.soak.service import running
 
@@ -22,7 +20,7 @@ def test_a_database_that_cannot_start_for_a_while_takes_nothing_else_with_it(tmp
         # Long enough for it to be tried more than once.
         time.sleep(4)
         assert palate.process.poll() is None
-        assert httpx.get(f"{palate.address}/health/live").status_code == 200
+        assert palate.get("/health/live").status_code == 200
         assert client.get("/servers").status_code == 503
         settings.write_text(good)
         until(lambda: client.get("/servers").status_code == 200)

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import orjson
 
-from app.connect.allowed_addresses import to_media_servers
+from app.connect.allowed_addresses import ToMediaServers
 from app.connect.histories.tautulli import history_rows, read_rows
 from app.connect.histories.told import Told, Unread
 from app.connect.media_client import checked_url
@@ -31,7 +31,7 @@ def tautulli_url(url: str) -> str:
 def read_tautulli_api(url: str, key: str, page: int = PAGE) -> Iterator[Told | Unread]:
     """All that it keeps, the oldest first: what is watched meanwhile comes at the end. Raises MediaServer..."""
     start = 0
-    with httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False, transport=to_media_servers()) as http:
+    with httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False, transport=ToMediaServers()) as http:
         while True:
             asked = {"cmd": "get_history", "grouping": 0, "order_column": "date", "order_dir": "asc", "start": start, "length": page}
             answer = _get(http, f"{url}/api/v2", {"apikey": key, **asked})

@@ -21,12 +21,14 @@ from app.api.metrics import REPEATS
 from app.api.readers import TokenReader, reader_of, versions_to_read
 from app.db import Connection
 from app.db.replicas import asked_again
-from app.db.versions import NO_KEY, Versions, find_versions
+from app.db.versions import MANY, NO_KEY, Versions, find_versions
 from app.errors import UnknownServer
 from app.types import Server
 
 # What the clock alone changes (freshness, "lately", what a ranker knows was shown) may be as old as this.
 KEPT_SECONDS = 600
+# So old may be what is said of others, where they are many: else each play of anybody would make everybody's answers anew.
+MANY_KEPT_SECONDS = 60
 HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
 # A tag says by its first letter whether its answer counts what others watched: one that doesn't outlasts their plays.
 ALONE, WITH_OTHERS = '"a-', '"o-'
@@ -144,13 +146,13 @@ def _address(request: Request) -> bytes:
 def _tags(address: bytes, revision: str, versions: Versions, now: datetime) -> tuple[str, str | None]:
     digest = hashlib.blake2b(address, digest_size=16)
     # Not everybody's at one moment.
-    phase = int.from_bytes(digest.digest()[:4]) % KEPT_SECONDS
-    period = int(now.timestamp() + phase) // KEPT_SECONDS
-    digest.update(f"{_release()}/{revision}/{period}/{versions.own}".encode())
+    seconds = int(now.timestamp()) + int.from_bytes(digest.digest()[:4]) % KEPT_SECONDS
+    digest.update(f"{_release()}/{revision}/{seconds // KEPT_SECONDS}/{versions.own}".encode())
     alone = f'{ALONE}{digest.hexdigest()}"'
     if versions.others is None:
         return alone, None
-    digest.update(f"/{versions.others}".encode())
+    others = str(seconds // MANY_KEPT_SECONDS) if versions.others == MANY else versions.others
+    digest.update(f"/{others}".encode())
     return alone, f'{WITH_OTHERS}{digest.hexdigest()}"'
 
 

@@ -12,13 +12,15 @@ from app.types import Key, Server, Space
 
 # The digest of no key: for those who were let in without one.
 NO_KEY = b""
+# In place of a version of everybody's engagement, where they are more than can be looked at each time.
+MANY = "many"
 
 
 @dataclass(frozen=True)
 class Versions:
     """`own`: of the server's settings and catalogue, the user's access and engagement, live spaces, tastes and ranker.
 
-    `others`: of everybody's engagement, for answers that say how many watched something; None where it was not asked for.
+    `others`: of everybody's engagement, for answers that say how many watched something, or MANY; None where it was not asked for.
     """
 
     own: str
@@ -36,7 +38,8 @@ def find_versions(
     asked = statement("versions", "find_versions")
     row = connection.execute(asked, values).one() if connection.in_transaction() else ask_at_once(connection, asked, values)
     own = f"{row.server_version}/{row.user_version}/{row.ranker_id}/{row.space_versions}"
-    return *access_of(row), Versions(own, None if not with_others else str(row.others_version))
+    others = MANY if row.others_version is None else str(row.others_version)
+    return *access_of(row), Versions(own, others if with_others else None)
 
 
 def touch_catalogue(connection: Connection, server_id: int) -> None:

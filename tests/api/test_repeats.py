@@ -188,6 +188,22 @@ def test_a_neighbours_play_changes_what_counts_neighbours_and_nothing_else(house
     assert {name for name in FILMS if before[name] != after[name]} == {"f3"}
 
 
+def test_among_many_what_others_watched_is_told_after_a_while_and_what_one_watched_oneself_at_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.send("users", *(user(f"guest {number}") for number in range(50)))
+    monkeypatch.setattr(repeats, "MANY_KEPT_SECONDS", 10**10)
+    tag = house.ask("/home").headers["etag"]
+    house.send("plays", play("cy", "f3", percent=100))
+    assert house.ask("/home", tag).status_code == 304
+    monkeypatch.setattr(repeats, "MANY_KEPT_SECONDS", 1)
+    assert house.ask("/home", tag).status_code == 200
+    monkeypatch.setattr(repeats, "MANY_KEPT_SECONDS", 10**10)
+    tag = house.ask("/home").headers["etag"]
+    house.send("plays", play("ada", "f5", percent=100))
+    assert house.ask("/home", tag).status_code == 200
+
+
 def test_a_repeat_is_one_query(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     tags, asked, execute = house.tags(), [], psycopg.Cursor.execute
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, get_type_hints
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, create_model
 
 from app.api.auth import Credentials, authorise, open_server
@@ -104,11 +104,17 @@ def get_servers(request: Request, key: Credentials) -> dict[str, Any]:
 
 
 @router.get("/users", responses=documented(401, 403, 404, 422, 503))
-def get_users(request: Request, key: Credentials, server_id: ServerId) -> dict[str, Any]:
-    """The users of a server."""
+def get_users(
+    request: Request,
+    key: Credentials,
+    server_id: ServerId,
+    limit: Annotated[int | None, Query(ge=1, le=100_000)] = None,
+    offset: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
+) -> dict[str, Any]:
+    """The users of a server, by name: all, or so many after so many."""
     with request.app.state.serve.begin() as connection:
         server = open_server(connection, request, key, "read", server_id)
-        users = servers.list_users(connection, server.id)
+        users = servers.list_users(connection, server.id, limit=limit, offset=offset)
     return {
         "users": [{"user_id": user.external_id, "name": user.name, "n_plays": user.n_plays, "has_taste": user.has_taste} for user in users]
     }

@@ -76,8 +76,12 @@ def list_servers(connection: Connection, only: int | None = None) -> list[Server
     return [server_of(row) for row in rows]
 
 
-def list_users(connection: Connection, server_id: int) -> list[UserSummary]:
-    rows = connection.execute(statement("servers", "list_users"), {"server_id": server_id})
+def list_users(
+    connection: Connection, server_id: int, *, limit: int | None = None, offset: int = 0, user: str | None = None
+) -> list[UserSummary]:
+    """By name; `user`: that one alone."""
+    values = {"server_id": server_id, "limit": limit, "offset": offset, "user": user}
+    rows = connection.execute(statement("servers", "list_users"), values)
     return [UserSummary(row.external_id, row.name, row.n_plays, row.has_taste) for row in rows]
 
 

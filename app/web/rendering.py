@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from app.db import DBAPIError, PoolTimeout, is_passing
 from app.errors import NotReady, PalateError
 from app.web.session import Sessions, root_of
+from app.web.view import MAX_LISTED
 
 FOLDER = Path(__file__).parent
 HEADERS = {
@@ -33,6 +34,7 @@ class Pages:
         self._templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
         # In the addresses of the assets, so that a browser never shows a new page in an old style.
         self._templates.globals["version"] = _version_of(FOLDER / "static")
+        self._templates.globals["most_options"] = MAX_LISTED
 
     def html(self, request: Request, template: str, status: int, **values: Any) -> HTMLResponse:
         content = self._templates.get_template(template).render(prefix=root_of(request), **values)

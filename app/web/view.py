@@ -18,6 +18,8 @@ from app.types import Filters, Key, Server, Slate
 N_SUGGESTED = 20
 N_WATCHED = 40
 MAX_ID_CHARACTERS = 256
+# More than anybody looks through; the page holds them all in one list.
+MAX_LISTED = 1_000
 
 Shown = Literal["all", "movie", "series"]
 SHOWN: dict[str, Shown] = {"all": "all", "movie": "movie", "series": "series"}
@@ -76,8 +78,9 @@ def _fill(connection: Connection, view: View, wanted: Wanted, now: datetime, ran
     view.server = _chosen_server(view.servers, wanted.server_id)
     if view.server is None:
         return
-    view.users = list_users(connection, view.server.id)
-    view.user = _chosen_user(view.users, wanted.user_id)
+    # One more than are shown says that there are more.
+    view.users = list_users(connection, view.server.id, limit=MAX_LISTED + 1)
+    view.user = _chosen_user(connection, view.server, view.users, wanted.user_id)
     if view.user is None:
         return
     user = view.user.external_id
@@ -118,11 +121,10 @@ def _chosen_server(servers: Sequence[Server], server_id: str) -> Server | None:
     raise UnknownServer("No server has this id, or your key may not see it.")
 
 
-def _chosen_user(users: Sequence[UserSummary], user_id: str) -> UserSummary | None:
+def _chosen_user(connection: Connection, server: Server, users: Sequence[UserSummary], user_id: str) -> UserSummary | None:
     """Unasked, the first of whom something is known."""
     if not user_id:
         return next((user for user in users if user.n_plays > 0), users[0] if users else None)
-    for user in users:
-        if user.external_id == user_id:
-            return user
+    for user in list_users(connection, server.id, user=user_id):
+        return user
     raise UnknownUser("No user of this server has this id.")

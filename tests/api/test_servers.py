@@ -115,3 +115,24 @@ def test_users_are_those_of_the_server_with_what_is_known_of_them(client: TestCl
     assert users["mara"]["n_plays"] > 0
     assert client.get("/users", params={"server_id": server.external_id}).json() == {"users": []}
     assert client.get("/users", params={"server_id": "not there"}).status_code == 404
+
+
+def test_users_come_by_name_and_page_by_page(client: TestClient, server: Server) -> None:
+    named = [("u3", "Ada"), ("u1", "Ben"), ("u2", "Ben"), ("u0", "Cy")]
+    users = [{"user_id": user_id, "name": name} for user_id, name in reversed(named)]
+    asked = {"server_id": server.external_id}
+    client.post("/ingest/users", json=asked | {"users": users})
+
+    def listed(**page: int) -> list[tuple[str, str]]:
+        found = client.get("/users", params=asked | page).json()["users"]
+        return [(one["user_id"], one["name"]) for one in found]
+
+    assert listed() == named
+    assert [listed(limit=3), listed(limit=3, offset=3), listed(limit=3, offset=4), listed(offset=2)] == [
+        named[:3],
+        named[3:],
+        [],
+        named[2:],
+    ]
+    for bad in ({"limit": 0}, {"limit": 10**30}, {"offset": -1}):
+        assert client.get("/users", params=asked | bad).status_code == 422

@@ -15,6 +15,7 @@ from app.db.servers import create_key, digest_of, revoke_key
 from app.ingest_types import UserRow
 from app.secrets import new_key
 from app.types import Scope, Server
+from app.web import view
 from app.web.session import COOKIE
 
 LINK = re.compile(r'<a id="([^"]+)" href="([^"]+)"')
@@ -209,6 +210,19 @@ def test_an_address_that_asks_for_nothing_we_have_is_told_so_on_the_page(logged_
     assert answer.headers["content-type"].startswith(HTML)
     assert 'role="alert"' in answer.text
     assert "<script>alert" not in answer.text
+
+
+def test_among_more_than_a_list_holds_anybody_is_found_by_address(
+    logged_in: TestClient, engine: Engine, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view, "MAX_LISTED", 20)
+    with engine.begin() as connection:
+        ingest_users(connection, server.id, [UserRow(f"u{n}", f"User {n:02}", False, None, None, [], [], False) for n in range(30)])
+    page = logged_in.get("/", params={"server_id": server.external_id, "user_id": "u29"})
+    assert page.status_code == 200
+    assert '<option value="u29" selected>User 29</option>' in page.text
+    assert 'value="u20"' in page.text
+    assert 'value="u21"' not in page.text
 
 
 def test_names_are_shown_as_they_are_written(logged_in: TestClient, engine: Engine, server: Server) -> None:

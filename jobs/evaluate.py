@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from app.errors import BadInput
+from app.errors import NothingToLearn
 from app.learn.baselines import ItemKnn, Popularity, RecentPopularity, UserKnn, text_centred, text_flat_mean
 from app.learn.collaborative import NextItem
 from app.learn.ease import ease, ease_recency
@@ -80,10 +80,10 @@ def evaluate_tasks(
     dataset: str, protocol: ProtocolName, events: Events, tasks: list[Task], library: Library, chosen: Mapping[str, Factory],
     seed: int, progress: Progress,
 ) -> dict[str, Any]:  # fmt: skip
-    """The same of any split. Raises BadInput where nobody is asked."""
+    """The same of any split. Raises NothingToLearn where nobody is asked."""
     tasks = [task for task in tasks if task.cases]
     if not tasks:
-        raise BadInput(f"Under {protocol}, nothing is held out of {len(events):,} rows, so nothing can be measured.")
+        raise NothingToLearn(f"Under {protocol}, nothing is held out of {len(events):,} rows, so nothing can be measured.")
     head = {"dataset": dataset, "protocol": protocol, "n_users": events.n_users, "n_items": events.n_items, "n_plays": len(events)}
     return head | {"seed": seed} | compare(tasks, protocol, library, chosen, seed, progress)
 

@@ -14,7 +14,7 @@ from app.connect.importing import Import
 from app.connect.movielens import read_movielens
 from app.db import Engine
 from app.db.events import read_bodies, read_engagement
-from app.errors import BadInput
+from app.errors import BadInput, NothingToLearn
 from app.ingest_types import SignalRow
 from app.learn.events import Events, Floats
 from app.learn.metrics import Figures
@@ -102,13 +102,13 @@ def _moment(signal: SignalRow) -> float | None:
 
 def read_server_events(engine: Engine, server: Server, embedding_model: str, share: float) -> tuple[Watched, float, Library]:
     """What a server's people watched, the moment (in seconds) after which the last `share` of the time lies that titles were begun in, and
-    its items. Raises BadInput."""
+    its items. Raises NothingToLearn."""
     with engine.begin() as connection:
         rows = read_engagement(connection, server.id)
         bodies = read_bodies(connection, server.id, np.unique(rows["item_id"]).tolist())
     rows = rows[np.isin(rows["item_id"], list(bodies))]
     if not len(rows):
-        raise BadInput(f"Nothing was watched on {server.external_id} yet.")
+        raise NothingToLearn(f"Nothing was watched on {server.external_id} yet.")
     known = rows["first_at"][~np.isnan(rows["first_at"])]
     cut = float(known.max() - share * (known.max() - known.min())) if len(known) else np.inf
     watched = watched_in(rows, as_of=cut)

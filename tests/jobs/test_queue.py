@@ -155,6 +155,15 @@ def test_learning_by_the_clock_leaves_alone_what_is_not_worth_it(queue: Queue, h
     assert [job.name for job in queue.jobs()] == ["learn-collab"]
 
 
+def test_a_home_in_which_nothing_can_be_measured_fails_nobodys_night(queue: Queue, home: Server, in_this_process: None) -> None:
+    job_id = tick(queue, "evaluate", home, 1)
+    queue.drain()
+    assert (queue.job(job_id).status, queue.job(job_id).counters) == ("succeeded", {})
+    asked_for = queue.done("evaluate", home)
+    assert (asked_for.status, asked_for.attempt) == ("failed", 1)
+    assert "Nothing was watched" in str(asked_for.error) or "nothing can be measured" in str(asked_for.error)
+
+
 def test_a_job_that_waits_is_cancelled_at_once(queue: Queue, home: Server, engine: Engine) -> None:
     job_id = queue.ask("prune", home)
     with queue.engine.begin() as connection:

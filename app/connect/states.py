@@ -23,8 +23,8 @@ MOST_EARLIER_PLAYS = 50
 class State:
     """A user's data of one item. `percent` 0..100 where it was left; None where it is at its beginning, or how long it is is unknown.
 
-    `key`: what the server files this data under; it survives a renamed file where the server has one that does. `sitting`: a name for the
-    last sitting that stays while its time moves (Plex). `is_shown` False: no proof that the user may see the title.
+    `sitting`: a name for the last sitting that stays while its time moves (Plex). `is_shown` False: no proof that the user may see the
+    title.
     """
 
     item_id: str

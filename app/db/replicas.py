@@ -89,15 +89,12 @@ class Reads:
     @contextlib.contextmanager
     def begin(self, server: str, user: str | None) -> Iterator[Connection]:
         """A transaction to answer this user in, or anybody. Raises StandbyFailed, which `asked_again` answers."""
-        with self._connect(server, user) as connection, connection.begin():
+        with self.look(server, user) as connection, connection.begin():
             yield connection
 
-    def look(self, server: str, user: str | None) -> contextlib.AbstractContextManager[Connection]:
-        """As `begin`, without a transaction: for a query that is asked at once."""
-        return self._connect(server, user)
-
     @contextlib.contextmanager
-    def _connect(self, server: str, user: str | None) -> Iterator[Connection]:
+    def look(self, server: str, user: str | None) -> Iterator[Connection]:
+        """As `begin`, without a transaction: for a query that is asked at once."""
         standby = self._choose(server, user)
         if standby is None:
             with self._primary.connect() as connection:

@@ -125,6 +125,7 @@ def _chosen_user(connection: Connection, server: Server, users: Sequence[UserSum
     """Unasked, the first of whom something is known."""
     if not user_id:
         return next((user for user in users if user.n_plays > 0), users[0] if users else None)
-    for user in list_users(connection, server.id, user=user_id):
+    listed = [user for user in users if user.external_id == user_id]
+    for user in listed or list_users(connection, server.id, user=user_id):
         return user
     raise UnknownUser("No user of this server has this id.")

@@ -82,6 +82,13 @@ def until(found: Callable[[], Any], wanted: Any) -> None:
     assert found() == wanted
 
 
+def assert_heard(socket: FakeSocket, fake: FakeJellyfin, ear: Server, engine: Engine) -> None:
+    """What begins now is a play."""
+    socket.say("Sessions", [])
+    socket.say("Sessions", [session(next(iter(fake.library.users)), FILM, 0)])
+    until(lambda: [play.entry for play in rows(engine, ear, "plays")], [FILM])
+
+
 def test_a_session_that_begins_and_ends_is_a_play(fake: FakeJellyfin, ear: Server, engine: Engine) -> None:
     ada = next(iter(fake.library.users))
     socket = fake.sockets.get(timeout=10)
@@ -115,14 +122,11 @@ def test_what_was_open_before_is_not_taken_to_begin_now(fake: FakeJellyfin, ear:
 
 
 def test_a_socket_that_breaks_is_opened_again(fake: FakeJellyfin, ear: Server, engine: Engine) -> None:
-    ada = next(iter(fake.library.users))
     broken = (frame(0x8, b""), b"\x81\xff\x00", frame(0x1, b"no json") + b"\x82\x7f" + b"\xff" * 8)
     for content in broken:
         fake.sockets.get(timeout=10).raw(content)
     socket = fake.sockets.get(timeout=10)
-    socket.say("Sessions", [])
-    socket.say("Sessions", [session(ada, FILM, 0)])
-    until(lambda: [play.entry for play in rows(engine, ear, "plays")], [FILM])
+    assert_heard(socket, fake, ear, engine)
 
 
 def test_a_socket_that_only_keeps_alive_stays_open_and_is_heard_when_it_says_something(
@@ -135,9 +139,7 @@ def test_a_socket_that_only_keeps_alive_stays_open_and_is_heard_when_it_says_som
     for _ in range(60):
         socket.heard.get(timeout=10)
     assert (socket.is_closed.is_set(), fake.sockets.empty(), rows(engine, ear, "plays")) == (False, True, [])
-    socket.say("Sessions", [])
-    socket.say("Sessions", [session(next(iter(fake.library.users)), FILM, 0)])
-    until(lambda: [play.entry for play in rows(engine, ear, "plays")], [FILM])
+    assert_heard(socket, fake, ear, engine)
 
 
 def test_a_socket_that_says_nothing_any_more_is_opened_anew(
@@ -148,9 +150,7 @@ def test_a_socket_that_says_nothing_any_more_is_opened_anew(
     silent.is_mute = True
     assert silent.is_closed.wait(10)
     socket = fake.sockets.get(timeout=10)
-    socket.say("Sessions", [])
-    socket.say("Sessions", [session(next(iter(fake.library.users)), FILM, 0)])
-    until(lambda: [play.entry for play in rows(engine, ear, "plays")], [FILM])
+    assert_heard(socket, fake, ear, engine)
 
 
 def test_of_two_workers_one_listens_and_the_other_takes_over(
